@@ -1,0 +1,1 @@
+"""Declare, serve and call AI model workloads."""
