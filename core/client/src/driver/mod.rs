@@ -1,0 +1,82 @@
+//! The one place that waits: futures say what they wait for, and whoever drives them sleeps in `poll(2)`.
+//!
+//! A future that returns `Pending` has registered, during that very poll, each socket and instant it waits for. A blocking
+//! call drives its own future on the calling thread ([`block::drive`]); the queue's reactor drives many ([`crate::queue`]).
+//! Nothing is tied to a thread or a reactor, so a pooled connection may be used by either (perf.md, design 3).
+
+pub(crate) mod block;
+mod deadline;
+mod interest;
+
+pub(crate) use deadline::{Deadline, Elapsed, within};
+pub(crate) use interest::{Direction, Interests, Source, collect, wait_for, wait_until};
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// The monotonic clock that every deadline and pause uses.
+pub(crate) fn now() -> Instant {
+    #[cfg(test)]
+    return Instant::now() + testing::skew();
+    #[cfg(not(test))]
+    Instant::now()
+}
+
+/// Completes at `instant`.
+pub(crate) async fn sleep_until(instant: Instant) {
+    poll_fn(|_| {
+        if now() >= instant {
+            return Poll::Ready(());
+        }
+        wait_until(instant);
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Completes after `duration`.
+pub(crate) async fn sleep(duration: Duration) {
+    sleep_until(now() + duration).await;
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! Virtual time: a test never sleeps for real.
+
+    use std::cell::Cell;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+    use std::time::Duration;
+
+    use super::{collect, now};
+
+    thread_local! {
+        static SKEW: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    }
+
+    /// How far this thread's clock has been moved ahead.
+    pub(super) fn skew() -> Duration {
+        SKEW.get()
+    }
+
+    /// Runs `future` to its end. Whenever it waits, this thread's clock jumps to the next instant it waits for.
+    /// Panics if it waits for a socket, or for nothing.
+    pub(crate) fn run<F: Future>(future: F) -> F::Output {
+        let mut future = pin!(future);
+        let mut context = Context::from_waker(Waker::noop());
+        loop {
+            let (poll, interests) = collect(|| future.as_mut().poll(&mut context));
+            if let Poll::Ready(output) = poll {
+                return output;
+            }
+            assert!(
+                interests.sources.is_empty(),
+                "a test on virtual time waits for a socket"
+            );
+            let wake = interests.wake_at.expect("the future waits for nothing");
+            SKEW.set(SKEW.get() + wake.saturating_duration_since(now()));
+        }
+    }
+}

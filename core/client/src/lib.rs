@@ -1,0 +1,29 @@
+//! The rules of the InferenceKey SDK, once, for every language.
+//!
+//! A request flows through the modules in this order:
+//! [`config`] (where values come from) → [`spec`] (what the caller wishes) → [`control`] or [`data`] (one file per
+//! operation) → [`transport`] (sends, retries, clocks) → [`error`]. The two planes never import each other, only
+//! `transport` knows sockets, and [`driver`] is the one place that waits.
+#![forbid(unsafe_code)]
+
+mod client;
+mod config;
+mod control;
+mod data;
+mod driver;
+mod error;
+mod operation;
+mod operations;
+mod queue;
+mod secret;
+mod spec;
+mod transport;
+
+pub use client::Client;
+pub use error::{Class, Details, Error};
+pub use operation::{CancelToken, Event, EventKind, Next, Operation, Vectors};
+pub use queue::{Queue, Taken};
+pub use secret::Secret;
+
+/// Version of the core, as sent in the `user-agent` header.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

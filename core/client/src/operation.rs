@@ -1,0 +1,250 @@
+//! One operation as the caller sees it: events, then exactly one end.
+//!
+//! An operation is a future that puts events into a small outbox. Nobody runs it behind the caller's back: it moves on
+//! while [`Operation::next`] drives it on the calling thread, or while a queue's reactor polls it. So a slow host is
+//! back-pressure by itself: what is not asked for is not read from the socket.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::driver::Deadline;
+use crate::driver::block::{Driven, drive};
+use crate::error::{Class, Error, code};
+
+/// What an event brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// A stream's response head arrived and is good.
+    Open,
+    /// Results.
+    Data,
+}
+
+/// A part of an operation's result.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// What it brings.
+    pub kind: EventKind,
+    /// A small JSON object; its keys are listed per operation in `docs/c-api.md`.
+    pub head: Vec<u8>,
+    /// The answer's bytes as they arrived; empty if there are none.
+    pub raw: Bytes,
+    /// Rows of numbers, if the operation makes some.
+    pub vectors: Option<Vectors>,
+}
+
+/// Rows of equal length in one contiguous buffer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vectors {
+    /// `rows × columns` numbers, row after row.
+    pub values: Vec<f64>,
+    /// Numbers in a row.
+    pub columns: usize,
+}
+
+/// What [`Operation::next`] found.
+#[derive(Debug)]
+pub enum Next {
+    /// An event.
+    Event(Event),
+    /// Nothing within the time given, or a signal arrived: ask again.
+    Nothing,
+    /// The operation is over.
+    End,
+}
+
+/// Ends operations from any thread. Clones are the same token.
+#[derive(Debug, Clone, Default)]
+pub struct CancelToken(Arc<AtomicBool>);
+
+impl CancelToken {
+    /// Ends every operation that has this token, within 100 ms, as `Cancelled`.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Has it been used?
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+type Work = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+/// One call as the caller sees it. Dropping it closes its socket at once.
+pub struct Operation {
+    name: &'static str,
+    work: Option<Work>,
+    outbox: Outbox,
+    stops: Vec<CancelToken>,
+}
+
+impl Operation {
+    /// `stops`: the caller's own token and the one that closing the client uses.
+    pub(crate) fn new<F, W>(name: &'static str, stops: Vec<CancelToken>, work: F) -> Self
+    where
+        F: FnOnce(Outbox) -> W,
+        W: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let outbox = Outbox::default();
+        let work: Work = Box::pin(work(outbox.clone()));
+        Self {
+            name,
+            work: Some(work),
+            outbox,
+            stops,
+        }
+    }
+
+    /// The next event, driving the operation on this thread for at most `wait` (`None`: for ever).
+    /// Returns [`Next::Nothing`] early when a signal arrives, so that the host can run its handlers.
+    pub fn next(&mut self, wait: Option<Duration>) -> Result<Next, Error> {
+        match drive(Deadline::after(wait), |context| self.poll_next(context)) {
+            Driven::Ready(Some(Ok(event))) => Ok(Next::Event(event)),
+            Driven::Ready(Some(Err(error))) => Err(error),
+            Driven::Ready(None) => Ok(Next::End),
+            Driven::Elapsed | Driven::Interrupted => Ok(Next::Nothing),
+        }
+    }
+
+    /// The next event; `None` after the end. An error is given once, then the end.
+    pub(crate) fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Event, Error>>> {
+        if self.work.is_some() && self.stops.iter().any(CancelToken::is_cancelled) {
+            self.work = None;
+            self.outbox.lock().event = None;
+            return Poll::Ready(Some(Err(self.cancelled())));
+        }
+        if let Some(event) = self.outbox.take() {
+            return Poll::Ready(Some(Ok(event)));
+        }
+        let Some(work) = self.work.as_mut() else {
+            return Poll::Ready(None);
+        };
+        let ended = work.as_mut().poll(context);
+        if ended.is_ready() {
+            self.work = None;
+        }
+        match (self.outbox.take(), ended) {
+            (Some(event), Poll::Ready(Err(error))) => {
+                self.work = Some(Box::pin(async move { Err(error) }));
+                Poll::Ready(Some(Ok(event)))
+            }
+            (Some(event), _) => Poll::Ready(Some(Ok(event))),
+            (None, Poll::Ready(Ok(()))) => Poll::Ready(None),
+            (None, Poll::Ready(Err(error))) => Poll::Ready(Some(Err(error))),
+            (None, Poll::Pending) => Poll::Pending,
+        }
+    }
+
+    fn cancelled(&self) -> Error {
+        let mut error = Error::new(Class::Cancelled, code::CANCELLED, "cancelled by the caller");
+        error.operation = Some(self.name);
+        error
+    }
+}
+
+/// Where an operation puts its events; holds one until it is taken.
+#[derive(Clone, Default)]
+pub(crate) struct Outbox(Arc<Mutex<OutboxState>>);
+
+#[derive(Default)]
+struct OutboxState {
+    event: Option<Event>,
+    waiting: Option<Waker>,
+}
+
+impl Outbox {
+    /// Completes once `event` is in the outbox; waits while the one before is still there.
+    pub(crate) async fn put(&self, event: Event) {
+        let mut event = Some(event);
+        poll_fn(|context| {
+            let mut state = self.lock();
+            if state.event.is_some() {
+                state.waiting = Some(context.waker().clone());
+                return Poll::Pending;
+            }
+            state.event = event.take();
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    fn take(&self) -> Option<Event> {
+        let mut state = self.lock();
+        let event = state.event.take()?;
+        if let Some(waker) = state.waiting.take() {
+            waker.wake();
+        }
+        Some(event)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, OutboxState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(head: &str) -> Event {
+        Event {
+            kind: EventKind::Data,
+            head: head.into(),
+            raw: Bytes::new(),
+            vectors: None,
+        }
+    }
+
+    fn next(operation: &mut Operation) -> String {
+        match operation.next(Some(Duration::ZERO)) {
+            Ok(Next::Event(event)) => String::from_utf8_lossy(&event.head).into_owned(),
+            Ok(Next::Nothing) => "nothing".into(),
+            Ok(Next::End) => "end".into(),
+            Err(error) => error.code.into(),
+        }
+    }
+
+    fn two_events(last: Result<(), Error>, stops: Vec<CancelToken>) -> Operation {
+        Operation::new("list", stops, |outbox| async move {
+            outbox.put(event("1")).await;
+            outbox.put(event("2")).await;
+            last
+        })
+    }
+
+    #[test]
+    fn every_operation_ends_exactly_once() {
+        let mut good = two_events(Ok(()), Vec::new());
+        assert_eq!(
+            ["1", "2", "end", "end"].map(str::to_owned),
+            [(); 4].map(|()| next(&mut good))
+        );
+
+        let failure = Error::new(Class::ApiError, code::HTTP_ERROR, "refused");
+        let mut bad = two_events(Err(failure), Vec::new());
+        let seen = [(); 4].map(|()| next(&mut bad));
+        assert_eq!(["1", "2", "http_error", "end"].map(str::to_owned), seen);
+    }
+
+    #[test]
+    fn a_cancelled_operation_gives_no_more_events() {
+        let token = CancelToken::default();
+        let mut operation = two_events(Ok(()), vec![token.clone()]);
+        assert_eq!(next(&mut operation), "1");
+        token.cancel();
+        assert_eq!(
+            ["cancelled", "end"].map(str::to_owned),
+            [(); 2].map(|()| next(&mut operation))
+        );
+    }
+}

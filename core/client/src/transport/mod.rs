@@ -1,0 +1,17 @@
+//! From a request to its answer: sends, retries, clocks, redirects, limits (wire.md 2.2, 3.2, 5.5).
+//!
+//! [`Transport`] holds the rules and reaches the network only through the port [`Wire`]: `http` is the real one,
+//! `script` the double that unit tests use on virtual time.
+
+mod call;
+mod clocks;
+mod http;
+pub(crate) mod retry;
+#[cfg(test)]
+pub(crate) mod script;
+pub(crate) mod sse;
+mod wire;
+
+pub(crate) use call::{Answer, Opened, Transport};
+pub(crate) use clocks::{Call, Clocks};
+pub(crate) use wire::{Accept, BodyRead, Repeat, Request, Response, Wire};

@@ -1,0 +1,81 @@
+//! The port between the rules of a call and the network.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+use super::Call;
+use crate::error::Error;
+use crate::secret::Secret;
+
+/// One request, the same bytes on every send of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    /// Begins with `/`, each segment already encoded, without the base URL's prefix; may have a query.
+    pub(crate) path: String,
+    pub(crate) token: Secret,
+    pub(crate) accept: Accept,
+    /// JSON.
+    pub(crate) body: Option<Bytes>,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) repeat: Repeat,
+}
+
+/// The `accept` header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accept {
+    Json,
+    EventStream,
+}
+
+/// When the same request may be sent again by itself (columns "Sent again" of wire.md 5.5). A request that was never
+/// processed (refused, not resolved, handshake not finished) is sent again whatever this says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// List, PATCH, DELETE, embeddings: a repeat has no second effect.
+    Idempotent,
+    /// Chat: costs money, so only where the server asks for it (429 or 503 with `retry-after`).
+    OnRequest,
+    /// Create, whose caller lists first (wire.md 2.9); readiness, which has its own schedule (2.11).
+    Never,
+}
+
+/// A response whose head has arrived.
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Body,
+}
+
+/// A response body; dropping it before its end closes the connection.
+pub(crate) type Body = Box<dyn BodyRead>;
+
+/// Reads a response body.
+pub(crate) trait BodyRead: Send {
+    /// The next bytes, all that are already here in one piece; `None` once the whole body has arrived.
+    /// An error has the stage `Cut` and says what happened to the connection or its framing.
+    fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>>;
+}
+
+impl dyn BodyRead {
+    /// [`BodyRead::poll_bytes`] as a future.
+    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, Error>> {
+        poll_fn(|context| self.poll_bytes(context)).await
+    }
+}
+
+/// A future of a port's method.
+pub(crate) type Sending<'a> = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send + 'a>>;
+
+/// Sends one request once.
+pub(crate) trait Wire: Send + Sync {
+    /// Connects or takes an idle connection, writes `request` and reads the response's head.
+    ///
+    /// A reused connection that turns out dead is replaced without anybody noticing. Errors carry their
+    /// [`Stage`](crate::error::Stage). `call` gives the clocks; the caller watches `total` and counts attempts.
+    fn send<'a>(&'a self, request: &'a Request, call: &'a Call) -> Sending<'a>;
+}
