@@ -1,5 +1,6 @@
 //! One error type for everything that can go wrong, as data (wire.md 5).
 
+pub(crate) mod answer;
 mod class;
 pub(crate) mod code;
 

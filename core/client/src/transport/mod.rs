@@ -6,6 +6,7 @@
 mod call;
 mod clocks;
 mod http;
+pub(crate) mod path;
 pub(crate) mod retry;
 #[cfg(test)]
 pub(crate) mod script;
