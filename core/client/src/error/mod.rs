@@ -11,6 +11,8 @@ use std::ops::{Deref, DerefMut};
 
 use serde_json::Value;
 
+use crate::transport::retry::Pushback;
+
 /// What went wrong, with every attribute of wire.md 5.3. Boxed, so that `Result` stays small.
 pub struct Error(Box<Details>);
 
@@ -49,6 +51,8 @@ pub struct Details {
     pub extra: Extra,
     /// How far the request had come: the retry rule's input, not shown to callers.
     pub(crate) stage: Stage,
+    /// The answer's `retry-after`, as the retry rule sees it.
+    pub(crate) pushback: Pushback,
 }
 
 /// Attributes that belong to some classes only.
@@ -101,6 +105,7 @@ impl Error {
             hint: None,
             extra: Extra::default(),
             stage: Stage::Local,
+            pushback: Pushback::Absent,
         }))
     }
 
@@ -130,6 +135,16 @@ impl Error {
     pub(crate) fn stage(mut self, stage: Stage) -> Self {
         self.0.stage = stage;
         self
+    }
+
+    /// The whole line of wire.md 5.3: operation, words, `[code]` on 403, status, host.
+    pub fn message(&self) -> String {
+        unimplemented!()
+    }
+
+    /// Every attribute as JSON (`docs/c-api.md`, "error JSON").
+    pub fn to_json(&self) -> Vec<u8> {
+        unimplemented!()
     }
 }
 
