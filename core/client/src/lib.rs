@@ -12,6 +12,7 @@ mod control;
 mod data;
 mod driver;
 mod error;
+mod json;
 mod operation;
 mod operations;
 mod queue;

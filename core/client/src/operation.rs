@@ -82,11 +82,12 @@ pub struct Operation {
     name: &'static str,
     work: Option<Work>,
     outbox: Outbox,
+    own_stop: CancelToken,
     stops: Vec<CancelToken>,
 }
 
 impl Operation {
-    /// `stops`: the caller's own token and the one that closing the client uses.
+    /// `stops`: the caller's token, if there is one, and the one that closing the client uses.
     pub(crate) fn new<F, W>(name: &'static str, stops: Vec<CancelToken>, work: F) -> Self
     where
         F: FnOnce(Outbox) -> W,
@@ -94,12 +95,7 @@ impl Operation {
     {
         let outbox = Outbox::default();
         let work: Work = Box::pin(work(outbox.clone()));
-        Self {
-            name,
-            work: Some(work),
-            outbox,
-            stops,
-        }
+        Self { name, work: Some(work), outbox, own_stop: CancelToken::default(), stops }
     }
 
     /// The next event, driving the operation on this thread for at most `wait` (`None`: for ever).
@@ -118,7 +114,7 @@ impl Operation {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Event, Error>>> {
-        if self.work.is_some() && self.stops.iter().any(CancelToken::is_cancelled) {
+        if self.work.is_some() && self.is_cancelled() {
             self.work = None;
             self.outbox.lock().event = None;
             return Poll::Ready(Some(Err(self.cancelled())));
@@ -143,6 +139,15 @@ impl Operation {
             (None, Poll::Ready(Err(error))) => Poll::Ready(Some(Err(error))),
             (None, Poll::Pending) => Poll::Pending,
         }
+    }
+
+    /// Ends this operation from any thread.
+    pub fn cancel_token(&self) -> CancelToken {
+        self.own_stop.clone()
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.own_stop.is_cancelled() || self.stops.iter().any(CancelToken::is_cancelled)
     }
 
     fn cancelled(&self) -> Error {
@@ -197,12 +202,7 @@ mod tests {
     use super::*;
 
     fn event(head: &str) -> Event {
-        Event {
-            kind: EventKind::Data,
-            head: head.into(),
-            raw: Bytes::new(),
-            vectors: None,
-        }
+        Event { kind: EventKind::Data, head: head.into(), raw: Bytes::new(), vectors: None }
     }
 
     fn next(operation: &mut Operation) -> String {
@@ -225,10 +225,7 @@ mod tests {
     #[test]
     fn every_operation_ends_exactly_once() {
         let mut good = two_events(Ok(()), Vec::new());
-        assert_eq!(
-            ["1", "2", "end", "end"].map(str::to_owned),
-            [(); 4].map(|()| next(&mut good))
-        );
+        assert_eq!(["1", "2", "end", "end"].map(str::to_owned), [(); 4].map(|()| next(&mut good)));
 
         let failure = Error::new(Class::ApiError, code::HTTP_ERROR, "refused");
         let mut bad = two_events(Err(failure), Vec::new());
@@ -242,9 +239,6 @@ mod tests {
         let mut operation = two_events(Ok(()), vec![token.clone()]);
         assert_eq!(next(&mut operation), "1");
         token.cancel();
-        assert_eq!(
-            ["cancelled", "end"].map(str::to_owned),
-            [(); 2].map(|()| next(&mut operation))
-        );
+        assert_eq!(["cancelled", "end"].map(str::to_owned), [(); 2].map(|()| next(&mut operation)));
     }
 }

@@ -1,6 +1,5 @@
 //! Drives one future on the calling thread.
 
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -67,14 +66,9 @@ pub(crate) struct Signal;
 
 /// Sleeps until a source is ready, the interests' own instant comes or `pause` is over. Returns which sources are ready.
 pub(crate) fn sleep(interests: &Interests, pause: Duration) -> Result<Vec<bool>, Signal> {
-    let pause = interests
-        .wake_at
-        .map_or(pause, |instant| pause.min(until(instant)));
+    let pause = interests.wake_at.map_or(pause, |instant| pause.min(until(instant)));
     let mut watched: Vec<PollFd<'_>> = interests.sources.iter().map(watch).collect();
-    let timeout = Timespec::try_from(pause).unwrap_or(Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    });
+    let timeout = Timespec::try_from(pause).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 });
     match poll(&mut watched, Some(&timeout)) {
         Err(Errno::INTR) => Err(Signal),
         // Out of kernel memory and the like: polling the future again finds out what its socket says.

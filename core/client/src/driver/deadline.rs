@@ -34,8 +34,7 @@ impl Deadline {
 
     /// Time left; `None` is for ever. Zero once it has passed.
     pub(crate) fn left(self) -> Option<Duration> {
-        self.0
-            .map(|instant| instant.saturating_duration_since(now()))
+        self.0.map(|instant| instant.saturating_duration_since(now()))
     }
 
     /// Has it passed?

@@ -41,10 +41,6 @@ pub(crate) fn wait_for(source: Source, direction: Direction) {
 /// Called by a future that is about to return `Pending`: it wants to be polled again at `instant`.
 pub(crate) fn wait_until(instant: Instant) {
     CURRENT.with_borrow_mut(|current| {
-        current.wake_at = Some(
-            current
-                .wake_at
-                .map_or(instant, |earlier| earlier.min(instant)),
-        );
+        current.wake_at = Some(current.wake_at.map_or(instant, |earlier| earlier.min(instant)));
     });
 }

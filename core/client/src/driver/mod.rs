@@ -71,10 +71,7 @@ pub(crate) mod testing {
             if let Poll::Ready(output) = poll {
                 return output;
             }
-            assert!(
-                interests.sources.is_empty(),
-                "a test on virtual time waits for a socket"
-            );
+            assert!(interests.sources.is_empty(), "a test on virtual time waits for a socket");
             let wake = interests.wake_at.expect("the future waits for nothing");
             SKEW.set(SKEW.get() + wake.saturating_duration_since(now()));
         }

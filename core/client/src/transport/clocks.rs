@@ -1,8 +1,14 @@
 //! The clocks of wire.md 3.2 and the state of one call.
 
-use std::time::Duration;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use crate::driver::Deadline;
+use crate::driver::{Deadline, Elapsed, now, wait_until};
+use crate::error::{Class, Error, code};
 
 /// How long each part of a call may take; `None` is for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +37,10 @@ pub(crate) struct Call {
     pub(crate) deadline: Deadline,
     /// Requests sent so far, over all requests of the operation.
     pub(crate) attempts: u32,
+    /// Microseconds of `clocks.connect` used up by earlier tries.
+    connecting_us: AtomicU64,
+    /// When the last send was written.
+    sent_at: Mutex<Option<Instant>>,
 }
 
 impl Call {
@@ -43,6 +53,71 @@ impl Call {
             streaming,
             deadline,
             attempts: 0,
+            connecting_us: AtomicU64::new(0),
+            sent_at: Mutex::default(),
         }
     }
+
+    /// What is left of the `connect` clock, which all tries of a call share.
+    pub(crate) fn connect_left(&self) -> Option<Duration> {
+        let spent = Duration::from_micros(self.connecting_us.load(Ordering::Relaxed));
+        self.clocks.connect.map(|budget| budget.saturating_sub(spent))
+    }
+
+    /// Takes time off the `connect` clock.
+    pub(crate) fn spend_connecting(&self, spent: Duration) {
+        let micros = u64::try_from(spent.as_micros()).unwrap_or(u64::MAX);
+        self.connecting_us.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// Notes that a request goes out now: the wire calls this again once it has a connection.
+    pub(crate) fn mark_sent(&self) {
+        *self.sent_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now());
+    }
+
+    /// When the last request went out; now, if none has.
+    pub(crate) fn sent_at(&self) -> Instant {
+        self.sent_at.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(now)
+    }
+
+    /// `send`, unless `first_token` passes first. It runs from the moment the request goes out, which `send` may move.
+    pub(crate) async fn within_first_token<F: Future>(
+        &self,
+        send: F,
+    ) -> Result<F::Output, Elapsed> {
+        let mut send = pin!(send);
+        poll_fn(|context| {
+            if let Poll::Ready(output) = send.as_mut().poll(context) {
+                return Poll::Ready(Ok(output));
+            }
+            let end = self.clocks.first_token.and_then(|length| self.sent_at().checked_add(length));
+            match end {
+                Some(end) if now() >= end => return Poll::Ready(Err(Elapsed)),
+                Some(end) => wait_until(end),
+                None => {}
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The error of a call whose `total` clock ran out.
+    pub(crate) fn out_of_time(&self) -> Error {
+        timeout("total", code::TIMEOUT_TOTAL, "no answer", self.clocks.total)
+    }
+}
+
+/// `Timeout` by `clock`, which was set to `length`: "no answer within 60 s (clock `total`)".
+pub(crate) fn timeout(
+    clock: &'static str,
+    code: &'static str,
+    missing: &str,
+    length: Option<Duration>,
+) -> Error {
+    let seconds = length.unwrap_or_default().as_secs_f64();
+    let words = format!("{missing} within {seconds} s (clock `{clock}`)");
+    let mut error = Error::new(Class::Timeout, code, words);
+    error.hint = Some(format!("raise `{clock}` with `timeout=`, on the client or for this call"));
+    error.extra.clock = Some(clock);
+    error
 }

@@ -3,10 +3,12 @@
 //! [`Transport`] holds the rules and reaches the network only through the port [`Wire`]: `http` is the real one,
 //! `script` the double that unit tests use on virtual time.
 
+mod body;
 mod call;
 mod clocks;
 mod http;
 pub(crate) mod path;
+mod redirect;
 pub(crate) mod retry;
 #[cfg(test)]
 pub(crate) mod script;
@@ -15,4 +17,5 @@ mod wire;
 
 pub(crate) use call::{Answer, Opened, Transport};
 pub(crate) use clocks::{Call, Clocks};
+pub(crate) use http::{HttpWire, Trust};
 pub(crate) use wire::{Accept, BodyRead, Repeat, Request, Response, Wire};

@@ -1,11 +1,19 @@
-//! When a request is sent again, and how long that waits (wire.md 5.5, faults.md 1.1). Clock and random come from outside.
+//! When a request is sent again, and how long that waits (wire.md 5.5, faults.md 1.1).
+//!
+//! Rules over values: the clock and the random source come from outside, and nothing here waits.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
+use http::header::RETRY_AFTER;
 
 use super::Repeat;
-use crate::error::Error;
+use crate::error::{Class, Error, Stage};
+
+/// A pushback longer than this is the caller's business: the error surfaces at once.
+const LONGEST_PUSHBACK: Duration = Duration::from_secs(120);
+const LONGEST_PAUSE_S: f64 = 8.0;
 
 /// The `retry-after` of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -13,20 +21,39 @@ pub(crate) enum Pushback {
     /// No such header.
     #[default]
     Absent,
-    /// The header is there, but says nothing usable: the ordinary pause applies.
+    /// The header is there, but says nothing usable: a repeat is asked for, after the ordinary pause.
     Unreadable,
     /// Not before this time is over.
     After(Duration),
 }
 
-/// Reads `retry-after`; `now` is wall-clock time, for HTTP dates.
+/// Reads `retry-after`; `now` is wall-clock time, for HTTP dates. Of several headers, the longest wait counts.
 pub(crate) fn pushback(headers: &HeaderMap, now: SystemTime) -> Pushback {
-    unimplemented!("{headers:?} {now:?}")
+    let values = headers.get_all(RETRY_AFTER);
+    let longest =
+        values.iter().filter_map(|value| wait_of(value.to_str().ok()?.trim(), now)).max();
+    match longest {
+        Some(wait) => Pushback::After(wait),
+        None if values.iter().next().is_some() => Pushback::Unreadable,
+        None => Pushback::Absent,
+    }
 }
 
-/// Pause number `k` (from 1); `random` in 0..1.
+/// Seconds, also decimal, or an HTTP date; a date that has passed is no wait.
+fn wait_of(text: &str, now: SystemTime) -> Option<Duration> {
+    // Digits and one point only: Rust's own parser would also take a sign, `1e5`, `inf` and `nan`.
+    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return Duration::try_from_secs_f64(text.parse().ok()?).ok();
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// Pause number `k` (from 1): uniform 0.1 to 0.5 s, doubling, at most 8 s. `random` is in 0..1.
 pub(crate) fn pause(k: u32, random: f64) -> Duration {
-    unimplemented!("{k} {random}")
+    // 2^7 × 0.1 s is past the ceiling already, so a larger exponent changes nothing and could overflow.
+    let doubled = f64::from(1_u32 << k.saturating_sub(1).min(7));
+    Duration::from_secs_f64(((0.1 + 0.4 * random) * doubled).min(LONGEST_PAUSE_S))
 }
 
 /// How far one call has come.
@@ -53,7 +80,7 @@ pub(crate) enum Decision {
     Warm { pause: Duration },
 }
 
-/// The rule; `random` in 0..1.
+/// The rule. `retries`: repeats allowed after the first send. `random` is in 0..1.
 pub(crate) fn decision(
     error: &Error,
     repeat: Repeat,
@@ -61,26 +88,126 @@ pub(crate) fn decision(
     progress: Progress,
     random: f64,
 ) -> Decision {
-    unimplemented!("{error:?} {repeat:?} {retries} {progress:?} {random}")
+    let in_time = |pause: Duration, left: Option<Duration>| left.is_none_or(|left| pause < left);
+    if error.class == Class::EndpointWarming {
+        return match pause_before(error, progress.warmings + 1, random) {
+            Some(pause)
+                if in_time(pause, progress.left) && in_time(pause, progress.cold_start_left) =>
+            {
+                Decision::Warm { pause }
+            }
+            _ => Decision::Surface,
+        };
+    }
+    let allowed = match again(repeat, Outcome::of(error)) {
+        Again::Yes => true,
+        Again::IfAsked => error.pushback != Pushback::Absent,
+        Again::No => false,
+    };
+    if !allowed || progress.sends > retries {
+        return Decision::Surface;
+    }
+    match pause_before(error, progress.sends, random) {
+        Some(pause) if in_time(pause, progress.left) => Decision::Again { pause, cost: cost(error) },
+        _ => Decision::Surface,
+    }
+}
+
+/// The pause before send `k` + 1, never less than a pushback; `None` if the server wants more than we wait.
+fn pause_before(error: &Error, k: u32, random: f64) -> Option<Duration> {
+    let ordinary = pause(k, random);
+    match error.pushback {
+        Pushback::After(wait) if wait > LONGEST_PUSHBACK => None,
+        Pushback::After(wait) => Some(wait.max(ordinary)),
+        Pushback::Unreadable | Pushback::Absent => Some(ordinary),
+    }
+}
+
+/// A retry after a timeout costs double: the server may still be working on the first one.
+fn cost(error: &Error) -> u32 {
+    if error.class == Class::Timeout { 10 } else { 5 }
+}
+
+/// The columns of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    NotSent,
+    Lost,
+    /// 429, 503: the server may say when to come back.
+    Busy,
+    /// 408, 502, 504.
+    Unserved,
+    Cut,
+    /// No repeat can change it.
+    Final,
+}
+
+impl Outcome {
+    fn of(error: &Error) -> Self {
+        // All tries of a call share one `connect` and one `total` clock, so there is no time left for another.
+        let out_of_time = matches!(error.extra.clock, Some("connect" | "total"));
+        if out_of_time || error.class == Class::TlsError {
+            return Self::Final;
+        }
+        match (error.stage, error.status) {
+            (Stage::NotSent, _) => Self::NotSent,
+            (Stage::Lost, _) => Self::Lost,
+            (Stage::Cut, _) => Self::Cut,
+            (Stage::Answered, Some(429 | 503)) => Self::Busy,
+            (Stage::Answered, Some(408 | 502 | 504)) => Self::Unserved,
+            (Stage::Answered | Stage::Local, _) => Self::Final,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Yes,
+    /// Only with a `retry-after`.
+    IfAsked,
+    No,
+}
+
+/// Rows and cells of faults.md 1.1. What comes after a create or a cut readiness stream is their own callers' business.
+fn again(repeat: Repeat, outcome: Outcome) -> Again {
+    use Again::{IfAsked, No, Yes};
+    //                        NotSent Lost Busy     Unserved Cut  Final
+    let row = match repeat {
+        Repeat::Idempotent => [Yes,   Yes, Yes,     Yes,     Yes, No],
+        Repeat::OnRequest =>  [Yes,   No,  IfAsked, No,      No,  No],
+        Repeat::Never =>      [Yes,   No,  No,      No,      No,  No],
+    };
+    row[outcome as usize]
 }
 
 /// The token bucket that all calls of a client share: a dead server must not multiply traffic.
 #[derive(Debug)]
-pub(crate) struct Budget {}
+pub(crate) struct Budget(AtomicU32);
 
 impl Budget {
+    const FULL: u32 = 100;
+
     /// A full one.
     pub(crate) fn new() -> Self {
-        Self {}
+        Self(AtomicU32::new(Self::FULL))
     }
 
-    /// Takes `cost` out; `false` (and nothing taken) if there is not enough.
+    /// Takes `cost` out; `false`, and nothing taken, if there is not enough.
     pub(crate) fn pay(&self, cost: u32) -> bool {
-        unimplemented!("{cost}")
+        self.0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tokens| tokens.checked_sub(cost))
+            .is_ok()
     }
 
     /// A call succeeded: one token comes back.
     pub(crate) fn succeeded(&self) {
-        unimplemented!()
+        // Full is the only reason for the update to be refused, and then there is nothing to do.
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tokens| {
+            (tokens < Self::FULL).then_some(tokens + 1)
+        });
     }
 }
+
+#[cfg(test)]
+#[path = "retry_tests.rs"]
+mod tests;

@@ -56,7 +56,7 @@ pub(crate) type Body = Box<dyn BodyRead>;
 
 /// Reads a response body.
 pub(crate) trait BodyRead: Send {
-    /// The next bytes, all that are already here in one piece; `None` once the whole body has arrived.
+    /// The next bytes that are here; `None` once the whole body has arrived.
     /// An error has the stage `Cut` and says what happened to the connection or its framing.
     fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>>;
 }
@@ -78,4 +78,7 @@ pub(crate) trait Wire: Send + Sync {
     /// A reused connection that turns out dead is replaced without anybody noticing. Errors carry their
     /// [`Stage`](crate::error::Stage). `call` gives the clocks; the caller watches `total` and counts attempts.
     fn send<'a>(&'a self, request: &'a Request, call: &'a Call) -> Sending<'a>;
+
+    /// Closes the connections that nobody uses at the moment.
+    fn close_idle(&self) {}
 }

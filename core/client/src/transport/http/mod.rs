@@ -1,1 +1,149 @@
+//! The real network: HTTP/1.1 by hyper's connection type over our own non-blocking sockets.
+//!
+//! A request takes an idle connection from the [`pool`], or makes one ([`resolve`] → [`connect`] → [`tls`]), and is
+//! exchanged over it ([`exchange`]). hyper does the framing; [`socket`] lends it the driver's way of waiting.
 
+mod connect;
+mod exchange;
+mod failure;
+mod pool;
+mod resolve;
+mod socket;
+mod tls;
+
+use std::sync::Arc;
+
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderValue};
+use http_body_util::Full;
+
+use self::exchange::Connection;
+use self::failure::Failure;
+use self::pool::Pool;
+pub(crate) use self::tls::Trust;
+use super::clocks::timeout;
+use super::wire::Sending;
+use super::{Accept, Call, Request, Response, Wire};
+use crate::config::{BaseUrl, Config};
+use crate::driver::{Deadline, within};
+use crate::error::{Error, Stage, code};
+
+/// Sends requests to one origin.
+pub(crate) struct HttpWire {
+    base: BaseUrl,
+    host: HeaderValue,
+    user_agent: HeaderValue,
+    trust: Trust,
+    pool: Arc<Pool>,
+}
+
+impl HttpWire {
+    /// Prepares for `config`'s origin. Opens nothing.
+    pub(crate) fn new(config: &Config, trust: Trust) -> Result<Self, Error> {
+        let header = |name: &str, text: &str| {
+            HeaderValue::from_str(text).map_err(|_| {
+                Error::configuration(
+                    code::CONFIGURATION,
+                    format!("{name} cannot be a header value"),
+                )
+                .at(name)
+            })
+        };
+        Ok(Self {
+            host: header("base_url", &config.base_url.authority())?,
+            user_agent: header("user_agent", &config.user_agent)?,
+            base: config.base_url.clone(),
+            trust,
+            pool: Arc::default(),
+        })
+    }
+
+    async fn exchange(&self, request: &Request, call: &Call) -> Result<Response, Error> {
+        if let Some(idle) = self.pool.take() {
+            match idle.send(self.message(request)?, &self.pool).await {
+                Err(Failure::Dead(_)) => self.pool.clear(),
+                outcome => return outcome.map_err(Failure::into_error),
+            }
+        }
+        let connection = self.connect(call).await?;
+        call.mark_sent();
+        let outcome = connection.send(self.message(request)?, &self.pool).await;
+        outcome.map_err(Failure::into_error)
+    }
+
+    /// A new connection, inside what is left of the call's `connect` clock and its deadline.
+    async fn connect(&self, call: &Call) -> Result<Connection, Error> {
+        let left = call.connect_left();
+        let budget = Deadline::after(left);
+        let started = crate::driver::now();
+        let made = within(budget.min(call.deadline), self.open()).await;
+        call.spend_connecting(crate::driver::now().saturating_duration_since(started));
+        match made {
+            Ok(connection) => connection,
+            Err(_) if budget.passed() => {
+                let missing = "no connection";
+                let error = timeout("connect", code::TIMEOUT_CONNECT, missing, call.clocks.connect);
+                Err(error.stage(Stage::NotSent))
+            }
+            Err(_) => Err(call.out_of_time()),
+        }
+    }
+
+    async fn open(&self) -> Result<Connection, Error> {
+        let addresses = resolve::resolve(&self.base.host, self.base.port).await?;
+        let stream = connect::connect(addresses).await?;
+        let socket = if self.base.https {
+            tls::handshake(stream, &self.base.host, &self.trust).await?
+        } else {
+            socket::Socket::plain(stream)
+        };
+        Connection::start(socket).await
+    }
+
+    fn message(&self, request: &Request) -> Result<http::Request<Full<bytes::Bytes>>, Error> {
+        let mut message = http::Request::builder()
+            .method(request.method.clone())
+            .uri(format!("{}{}", self.base.prefix, request.path))
+            .body(Full::new(request.body.clone().unwrap_or_default()))
+            .map_err(|error| {
+                Error::invalid("base_url", format!("the path cannot be sent: {error}"))
+            })?;
+        *message.headers_mut() = self.headers(request);
+        Ok(message)
+    }
+
+    /// wire.md 2.2.
+    fn headers(&self, request: &Request) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(HOST, self.host.clone());
+        if let Ok(mut token) = HeaderValue::from_str(&format!("Bearer {}", request.token.expose()))
+        {
+            token.set_sensitive(true);
+            headers.insert(AUTHORIZATION, token);
+        }
+        let accept = match request.accept {
+            Accept::Json => "application/json",
+            Accept::EventStream => "text/event-stream",
+        };
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(USER_AGENT, self.user_agent.clone());
+        if request.body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(Ok(key)) = request.idempotency_key.as_deref().map(HeaderValue::from_str) {
+            headers.insert("idempotency-key", key);
+        }
+        headers
+    }
+}
+
+impl Wire for HttpWire {
+    fn send<'a>(&'a self, request: &'a Request, call: &'a Call) -> Sending<'a> {
+        Box::pin(self.exchange(request, call))
+    }
+
+    fn close_idle(&self) {
+        self.pool.clear();
+    }
+}

@@ -1,0 +1,155 @@
+//! Many operations, one native thread, one place to wait.
+//!
+//! - [`Queue::submit`] hands an operation to the reactor, a thread that polls many of them over one `poll(2)` ([`reactor`]).
+//! - Their events gather in order in a shared list; [`Queue::take`] empties it in batches.
+//! - An operation whose events are not taken is not polled, so its socket is not read: back-pressure as for a single one.
+
+mod bell;
+mod reactor;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use self::bell::Bell;
+use crate::error::{Class, Error, code};
+use crate::operation::{CancelToken, Event, Operation};
+
+/// Events of one operation that may wait to be taken before it is polled no further.
+const BACKLOG: usize = 4;
+
+/// Runs operations on a reactor thread of its own and hands their events over in batches. Dropping it ends the thread
+/// and closes the sockets of what still runs, without waiting for either.
+pub struct Queue {
+    shared: Arc<Shared>,
+}
+
+/// What [`Queue::take`] gives: an event, the end or the error of the operation submitted under `tag`.
+#[derive(Debug)]
+pub struct Taken {
+    /// As given to [`Queue::submit`].
+    pub tag: u64,
+    /// `Ok(None)` is the end; after it or an error the tag is free again.
+    pub outcome: Result<Option<Event>, Error>,
+}
+
+/// What the reactor and the host's threads share. No lock is held while an operation is polled or the host is called.
+struct Shared {
+    state: Mutex<State>,
+    something_to_take: Condvar,
+    bell: Arc<Bell>,
+}
+
+#[derive(Default)]
+struct State {
+    submitted: Vec<Submitted>,
+    running: Vec<(u64, CancelToken)>,
+    ready: VecDeque<Waiting>,
+    closed: bool,
+}
+
+struct Submitted {
+    tag: u64,
+    operation: Operation,
+}
+
+/// An outcome in the list, and the count of its operation's outcomes there.
+struct Waiting {
+    taken: Taken,
+    backlog: Arc<AtomicUsize>,
+}
+
+impl Queue {
+    /// Starts the reactor thread. `wake` is called on that thread, once per batch, when something can be taken and
+    /// nothing could before; it must return at once and may not call back into this library.
+    pub fn new(wake: Option<Box<dyn Fn() + Send>>) -> Result<Self, Error> {
+        let started = Bell::new().and_then(|bell| {
+            let shared = Arc::new(Shared {
+                state: Mutex::default(),
+                something_to_take: Condvar::new(),
+                bell: Arc::new(bell),
+            });
+            reactor::start(Arc::clone(&shared), wake).map(|()| Self { shared })
+        });
+        started.map_err(|error| {
+            let words = format!("the queue's thread cannot be started: {error}");
+            Error::new(Class::InternalError, code::INTERNAL_ERROR, words)
+        })
+    }
+
+    /// Hands `operation` to the reactor. Its outcomes come under `tag`, which should not be in use.
+    pub fn submit(&self, operation: Operation, tag: u64) {
+        let mut state = self.shared.lock();
+        state.running.push((tag, operation.cancel_token()));
+        state.submitted.push(Submitted { tag, operation });
+        drop(state);
+        self.shared.bell.ring();
+    }
+
+    /// Ends the operations under `tag` as `Cancelled`; unknown tags are passed over.
+    pub fn cancel(&self, tag: u64) {
+        for (_, token) in self.shared.lock().running.iter().filter(|(running, _)| *running == tag) {
+            token.cancel();
+        }
+        self.shared.bell.ring();
+    }
+
+    /// Everything that is ready, at most `max`; waits for the first at most `wait` (`None`: for ever). Empty: nothing
+    /// yet.
+    pub fn take(&self, max: usize, wait: Option<Duration>) -> Vec<Taken> {
+        let mut state = self.shared.wait_for_outcomes(wait);
+        let count = max.min(state.ready.len());
+        let batch: Vec<Waiting> = state.ready.drain(..count).collect();
+        drop(state);
+        self.hand_over(batch)
+    }
+
+    fn hand_over(&self, batch: Vec<Waiting>) -> Vec<Taken> {
+        let mut may_go_on = false;
+        let taken = batch.into_iter().map(|waiting| {
+            may_go_on |= waiting.backlog.fetch_sub(1, Ordering::AcqRel) == BACKLOG;
+            waiting.taken
+        });
+        let taken = taken.collect();
+        if may_go_on {
+            self.shared.bell.ring();
+        }
+        taken
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.bell.ring();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_for_outcomes(&self, wait: Option<Duration>) -> MutexGuard<'_, State> {
+        let until = wait.and_then(|wait| Instant::now().checked_add(wait));
+        let mut state = self.lock();
+        while state.ready.is_empty() {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                break;
+            }
+            state = match left {
+                Some(left) => {
+                    let waited = self.something_to_take.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.something_to_take.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        state
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! The thread that drives a queue's operations.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use super::bell::{Bell, TaskWaker};
+use super::{BACKLOG, Shared, Submitted, Taken, Waiting};
+use crate::driver::block::sleep;
+use crate::driver::{Direction, Interests, collect, now};
+use crate::operation::Operation;
+
+/// A cancel by token or by closing a client rings no bell; it is seen at the latest after this long.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// Starts the thread; it ends when the queue is closed.
+pub(super) fn start(shared: Arc<Shared>, wake: Option<Box<dyn Fn() + Send>>) -> io::Result<()> {
+    let reactor = Reactor { shared, wake, tasks: Vec::new() };
+    thread::Builder::new().name("inferencekey".into()).spawn(move || reactor.run())?;
+    Ok(())
+}
+
+struct Reactor {
+    shared: Arc<Shared>,
+    wake: Option<Box<dyn Fn() + Send>>,
+    tasks: Vec<Task>,
+}
+
+impl Reactor {
+    fn run(mut self) {
+        while self.accept() {
+            let outcomes = self.poll_tasks();
+            self.publish(outcomes);
+            self.sleep();
+        }
+    }
+
+    /// Takes in what was submitted; false once the queue is closed.
+    fn accept(&mut self) -> bool {
+        let mut state = self.shared.lock();
+        let submitted = std::mem::take(&mut state.submitted);
+        let open = !state.closed;
+        drop(state);
+        self.tasks.extend(submitted.into_iter().map(|new| Task::new(new, &self.shared.bell)));
+        open
+    }
+
+    fn poll_tasks(&mut self) -> Vec<Waiting> {
+        let mut outcomes = Vec::new();
+        self.tasks.retain_mut(|task| !task.is_due() || task.poll(&mut outcomes));
+        outcomes
+    }
+
+    fn publish(&self, outcomes: Vec<Waiting>) {
+        if outcomes.is_empty() {
+            return;
+        }
+        let mut state = self.shared.lock();
+        let was_empty = state.ready.is_empty();
+        for outcome in &outcomes {
+            if !matches!(outcome.taken.outcome, Ok(Some(_))) {
+                let tag = outcome.taken.tag;
+                let ended = state.running.iter().position(|(running, _)| *running == tag);
+                ended.map(|index| state.running.swap_remove(index));
+            }
+        }
+        state.ready.extend(outcomes);
+        drop(state);
+        self.shared.something_to_take.notify_all();
+        if let (true, Some(wake)) = (was_empty, &self.wake) {
+            wake();
+        }
+    }
+
+    /// Sleeps until a task can go on or the bell rings, and marks the tasks that are due.
+    fn sleep(&mut self) {
+        let mut all = Interests::default();
+        all.sources.push((self.shared.bell.source(), Direction::Read));
+        for task in self.tasks.iter().filter(|task| task.has_room()) {
+            all.sources.extend(task.interests.sources.iter().cloned());
+            all.wake_at = all.wake_at.into_iter().chain(task.interests.wake_at).min();
+        }
+        let pause = if self.tasks.iter().any(Task::is_due) { Duration::ZERO } else { SLICE };
+        let Ok(ready) = sleep(&all, pause) else { return };
+        if ready[0] {
+            self.shared.bell.answer();
+        }
+        let mut ready = &ready[1..];
+        for task in self.tasks.iter_mut().filter(|task| task.has_room()) {
+            let (own, rest) = ready.split_at(task.interests.sources.len());
+            task.runnable |= own.contains(&true);
+            ready = rest;
+        }
+    }
+}
+
+struct Task {
+    tag: u64,
+    operation: Operation,
+    interests: Interests,
+    /// New, or one of its sources is ready.
+    runnable: bool,
+    backlog: Arc<AtomicUsize>,
+    waker: Arc<TaskWaker>,
+}
+
+impl Task {
+    fn new(submitted: Submitted, bell: &Arc<Bell>) -> Self {
+        let waker = TaskWaker { woken: AtomicBool::new(false), bell: Arc::clone(bell) };
+        Self {
+            tag: submitted.tag,
+            operation: submitted.operation,
+            interests: Interests::default(),
+            runnable: true,
+            backlog: Arc::default(),
+            waker: Arc::new(waker),
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.backlog.load(Ordering::Acquire) < BACKLOG
+    }
+
+    fn is_due(&self) -> bool {
+        self.operation.is_cancelled()
+            || self.has_room()
+                && (self.runnable
+                    || self.waker.woken.load(Ordering::Acquire)
+                    || self.interests.wake_at.is_some_and(|instant| now() >= instant))
+    }
+
+    /// Moves the operation on until it waits or its backlog is full; false once it has ended.
+    fn poll(&mut self, outcomes: &mut Vec<Waiting>) -> bool {
+        let waker = Waker::from(Arc::clone(&self.waker));
+        let mut context = Context::from_waker(&waker);
+        self.waker.woken.store(false, Ordering::Release);
+        loop {
+            let (polled, interests) = collect(|| self.operation.poll_next(&mut context));
+            self.interests = interests;
+            let Poll::Ready(outcome) = polled else {
+                self.runnable = false;
+                return true;
+            };
+            let outcome = outcome.transpose();
+            let goes_on = matches!(outcome, Ok(Some(_)));
+            self.backlog.fetch_add(1, Ordering::AcqRel);
+            let taken = Taken { tag: self.tag, outcome };
+            outcomes.push(Waiting { taken, backlog: Arc::clone(&self.backlog) });
+            if !goes_on {
+                return false;
+            }
+            if !self.has_room() {
+                self.runnable = true;
+                return true;
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+use std::sync::mpsc;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::driver;
+use crate::operation::EventKind;
+
+const LIMIT: Option<Duration> = Some(Duration::from_secs(10));
+
+fn event(head: String) -> Event {
+    Event { kind: EventKind::Data, head: head.into_bytes(), raw: Bytes::new(), vectors: None }
+}
+
+/// Gives `count` events, then ends.
+fn counting(count: usize) -> Operation {
+    Operation::new("list", Vec::new(), move |outbox| async move {
+        for number in 0..count {
+            outbox.put(event(number.to_string())).await;
+        }
+        Ok(())
+    })
+}
+
+fn sleeping() -> Operation {
+    Operation::new("list", Vec::new(), |_| async {
+        driver::sleep(Duration::from_secs(3600)).await;
+        Ok(())
+    })
+}
+
+fn take_until_ends(queue: &Queue, mut ends: usize) -> Vec<Taken> {
+    let mut all = Vec::new();
+    while ends > 0 {
+        let batch = queue.take(3, LIMIT);
+        assert!(!batch.is_empty(), "nothing came within the limit");
+        ends -= batch.iter().filter(|taken| !matches!(taken.outcome, Ok(Some(_)))).count();
+        all.extend(batch);
+    }
+    all
+}
+
+#[test]
+fn events_of_one_operation_stay_in_order_and_end_once() {
+    let queue = Queue::new(None).expect("a thread");
+    for tag in 0..20 {
+        queue.submit(counting(50), tag);
+    }
+    let all = take_until_ends(&queue, 20);
+    for tag in 0..20 {
+        let heads: Vec<String> = all
+            .iter()
+            .filter(|taken| taken.tag == tag)
+            .map(|taken| match &taken.outcome {
+                Ok(Some(event)) => String::from_utf8_lossy(&event.head).into_owned(),
+                Ok(None) => "end".to_owned(),
+                Err(error) => error.code.to_owned(),
+            })
+            .collect();
+        let expected: Vec<String> =
+            (0..50).map(|number| number.to_string()).chain(["end".to_owned()]).collect();
+        assert_eq!(heads, expected);
+    }
+}
+
+#[test]
+fn a_cancelled_operation_ends_and_the_others_go_on() {
+    let queue = Queue::new(None).expect("a thread");
+    queue.submit(sleeping(), 1);
+    queue.submit(counting(2), 2);
+    let other = take_until_ends(&queue, 1);
+    assert!(other.iter().all(|taken| taken.tag == 2));
+    queue.cancel(1);
+    let ended = take_until_ends(&queue, 1);
+    let codes: Vec<_> =
+        ended.iter().map(|taken| taken.outcome.as_ref().map(|_| ()).map_err(|e| e.code)).collect();
+    assert_eq!(codes, [Err("cancelled")]);
+}
+
+#[test]
+fn the_wake_hook_runs_once_per_batch() {
+    let (sender, woken) = mpsc::channel();
+    let hook = move || sender.send(()).unwrap_or_default();
+    let queue = Queue::new(Some(Box::new(hook))).expect("a thread");
+    queue.submit(counting(1), 1);
+    woken.recv_timeout(Duration::from_secs(10)).expect("a wake");
+    take_until_ends(&queue, 1);
+    assert!(queue.take(8, Some(Duration::ZERO)).is_empty());
+}
+
+#[test]
+fn an_untaken_backlog_stops_the_operation() {
+    let queue = Queue::new(None).expect("a thread");
+    let (sender, put) = mpsc::channel();
+    let operation = Operation::new("list", Vec::new(), |outbox| async move {
+        for number in 0..100 {
+            outbox.put(event(number.to_string())).await;
+            sender.send(number).unwrap_or_default();
+        }
+        Ok(())
+    });
+    queue.submit(operation, 1);
+    for _ in 0..BACKLOG {
+        put.recv_timeout(Duration::from_secs(10)).expect("an event");
+    }
+    // One more may sit in the outbox; the hundredth cannot have been put.
+    let ahead = put.recv_timeout(Duration::from_millis(50)).is_ok()
+        && put.recv_timeout(Duration::from_millis(50)).is_ok();
+    assert!(!ahead, "events were made that nobody had room for");
+    take_until_ends(&queue, 1);
+}

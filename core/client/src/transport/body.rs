@@ -1,0 +1,72 @@
+//! Reading response bodies whole, within limits (faults.md 1.2).
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use super::wire::Body;
+use super::clocks::timeout;
+use crate::driver::{Deadline, within};
+use crate::error::{Class, Error, Stage, code};
+
+/// Limit `success_body`.
+const SUCCESS_BYTES: usize = 256 * 1024 * 1024;
+/// Limit `error_body`: what is beyond it is not read.
+const ERROR_BYTES: usize = 64 * 1024;
+/// An error status says enough by itself; its text is not worth a longer wait.
+const ERROR_TEXT_WAIT: Duration = Duration::from_secs(5);
+
+/// The whole body. `idle`: longest silence between its pieces.
+pub(crate) async fn whole(body: &mut Body, idle: Option<Duration>) -> Result<Bytes, Error> {
+    let mut first = Bytes::new();
+    let mut joined = BytesMut::new();
+    while let Some(piece) = next_in_time(body, idle).await? {
+        if first.is_empty() && joined.is_empty() {
+            first = piece;
+            continue;
+        }
+        if joined.is_empty() {
+            joined.extend_from_slice(&first);
+            first = Bytes::new();
+        }
+        joined.extend_from_slice(&piece);
+        if joined.len() > SUCCESS_BYTES {
+            return Err(too_large());
+        }
+    }
+    Ok(if joined.is_empty() { first } else { joined.freeze() })
+}
+
+async fn next_in_time(
+    body: &mut Body,
+    idle: Option<Duration>,
+) -> Result<Option<Bytes>, Error> {
+    match within(Deadline::after(idle), body.next()).await {
+        Ok(piece) => piece.transpose(),
+        Err(_) => {
+            let missing = "no further byte of the answer";
+            Err(timeout("idle", code::TIMEOUT_IDLE, missing, idle).stage(Stage::Cut))
+        }
+    }
+}
+
+/// The beginning of an error answer's body; what is missing because of a cut or a limit is left out.
+pub(crate) async fn error_text(body: &mut Body) -> Vec<u8> {
+    let mut text = Vec::new();
+    let deadline = Deadline::after(Some(ERROR_TEXT_WAIT));
+    while text.len() < ERROR_BYTES {
+        match within(deadline, body.next()).await {
+            Ok(Some(Ok(piece))) => text.extend_from_slice(&piece),
+            _ => break,
+        }
+    }
+    text.truncate(ERROR_BYTES);
+    text
+}
+
+fn too_large() -> Error {
+    let words = "the answer is larger than 256 MiB (limit `success_body`)";
+    let mut error = Error::new(Class::LimitExceeded, code::LIMIT_EXCEEDED, words);
+    error.extra.limit = Some("success_body");
+    error
+}

@@ -1,0 +1,63 @@
+//! Names to addresses, by the system's resolver.
+
+use std::future::poll_fn;
+use std::io::{self, PipeReader, PipeWriter};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+
+use super::failure;
+use crate::driver::{Direction, Source, wait_for};
+use crate::error::Error;
+
+type Answer = io::Result<Vec<SocketAddr>>;
+
+/// The addresses of `host`, in the resolver's order.
+///
+/// `getaddrinfo` cannot be interrupted, so it runs on a thread of its own that ends with the answer; the call can be
+/// cancelled or time out meanwhile.
+pub(super) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let lookup = Lookup::start(host.to_owned(), port).map_err(|error| failure::connect(&error))?;
+    match lookup.answer().await {
+        Ok(addresses) if !addresses.is_empty() => Ok(addresses),
+        Ok(_) => Err(failure::dns(host, "no address")),
+        Err(error) => Err(failure::dns(host, &error.to_string())),
+    }
+}
+
+/// The thread's answer, and a pipe whose other end closes when it is there.
+struct Lookup {
+    answer: Arc<Mutex<Option<Answer>>>,
+    done: Source,
+}
+
+impl Lookup {
+    fn start(host: String, port: u16) -> io::Result<Self> {
+        let (done, thread_end): (PipeReader, PipeWriter) = io::pipe()?;
+        let answer = Arc::new(Mutex::new(None));
+        let slot = Arc::clone(&answer);
+        std::thread::Builder::new().name("inferencekey-dns".into()).spawn(move || {
+            let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+            drop(thread_end);
+        })?;
+        Ok(Self { answer, done: Arc::new(done) })
+    }
+
+    async fn answer(&self) -> Answer {
+        poll_fn(|_| {
+            let mut slot = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+            match slot.take() {
+                Some(answer) => Poll::Ready(answer),
+                None => {
+                    wait_for(Arc::clone(&self.done), Direction::Read);
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+}
