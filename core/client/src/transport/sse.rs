@@ -206,3 +206,145 @@ fn split(line: &[u8]) -> Field<'_> {
         _ => Field::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Name, bytes, data of each frame; `!` in front marks an error frame.
+    const CASES: &[(&str, &[u8], &[&str])] = &[
+        ("LF ends a line", b"data: a\n\ndata: b\n\n", &["a", "b"]),
+        ("CRLF ends a line", b"data: a\r\n\r\ndata: b\r\n\r\n", &["a", "b"]),
+        ("a lone CR ends a line", b"data: a\r\rdata: b\r\r", &["a", "b"]),
+        ("line ends may be mixed", b"data: a\r\n\ndata: b\n\r\n", &["a", "b"]),
+        ("CR after LF is a blank line", b"data: a\n\rdata: b\n\r", &["a", "b"]),
+        ("one leading BOM is dropped", b"\xef\xbb\xbfdata: a\n\n", &["a"]),
+        ("a second BOM is part of a name", b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\n", &[]),
+        ("a BOM later is part of a name", b"data: a\n\n\xef\xbb\xbfdata: b\n\n", &["a"]),
+        ("what only begins like a BOM stays", b"\xef\xbbdata: a\n\n", &[]),
+        ("comments are no frames", b": hi\n\n:\n\ndata: a\n: x\n\n", &["a"]),
+        ("one space after the colon is dropped", b"data:a\n\ndata:  b\n\n", &["a", " b"]),
+        ("a tab stays", b"data:\ta\n\n", &["\ta"]),
+        ("data lines join by LF", b"data: a\ndata:\ndata: b\n\n", &["a\n\nb"]),
+        ("data without a colon is an empty line", b"data\ndata\n\n", &["\n"]),
+        ("an empty data line is a frame", b"data:\n\n", &[""]),
+        ("fields without data are no frame", b"id: 1\nretry: 5\n\n", &[]),
+        ("unknown fields are ignored", b"id: 1\nfoo: x\nretry: 5\ndata: a\n\n", &["a"]),
+        ("names are case-sensitive and whole", b"Data: x\ndatax: y\n data: z\n\n", &[]),
+        ("an error event is marked", b"event: error\ndata: x\n\ndata: y\n\n", &["!x", "y"]),
+        ("event may come after data", b"data: x\nevent:error\n\n", &["!x"]),
+        ("the last event name counts", b"event: error\nevent: m\ndata: x\n\n", &["x"]),
+        ("other event names are ignored", b"event: message\ndata: x\n\n", &["x"]),
+        ("an error without data is told", b"event: error\n\n", &["!"]),
+        (
+            "U+2028 is an ordinary character",
+            b"data: a\xe2\x80\xa8b\xe2\x80\xa9c\n\n",
+            &["a\u{2028}b\u{2029}c"],
+        ),
+        ("a NUL is an ordinary character", b"data: a\0b\n\n", &["a\0b"]),
+        ("more than one blank line", b"\n\ndata: a\n\n\n\ndata: b\n\n", &["a", "b"]),
+        ("no last blank line", b"data: a\n\ndata: b\n", &["a", "b"]),
+        ("no last line end", b"data: a\n\ndata: b", &["a", "b"]),
+        ("CR at the very end", b"data: a\r", &["a"]),
+        ("half a field is no frame", b"data: a\n\ndat", &["a"]),
+        ("nothing", b"", &[]),
+        ("half a BOM", b"\xef\xbb", &[]),
+    ];
+
+    fn text(frame: Frame<'_>) -> String {
+        let mark = if frame.is_error { "!" } else { "" };
+        format!("{mark}{}", String::from_utf8_lossy(frame.data))
+    }
+
+    fn frames<'a>(portions: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
+        let mut parser = Parser::default();
+        let mut frames = Vec::new();
+        for portion in portions {
+            parser.feed(portion);
+            while let Some(frame) = parser.next().expect("no limit is reached") {
+                frames.push(text(frame));
+            }
+        }
+        frames.extend(parser.finish().expect("no limit is reached").map(text));
+        frames
+    }
+
+    #[test]
+    fn frames_do_not_depend_on_the_portions() {
+        for (name, bytes, expected) in CASES {
+            assert_eq!(frames(std::iter::once(*bytes)), *expected, "{name}, whole");
+            assert_eq!(frames(bytes.chunks(1)), *expected, "{name}, byte by byte");
+            for at in 0..=bytes.len() {
+                let (head, tail) = bytes.split_at(at);
+                assert_eq!(frames([head, tail].into_iter()), *expected, "{name}, cut at {at}");
+            }
+        }
+    }
+
+    /// splitmix64.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, bound: usize) -> usize {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = self.0;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((z ^ (z >> 31)) % bound as u64) as usize
+        }
+    }
+
+    #[test]
+    fn any_split_of_a_random_stream_gives_the_same_frames() {
+        const PIECES: &[&str] =
+            &["data:", "data: x", "event: error", ":", "\n", "\r", "\r\n", "\n\n", "é", "id", " "];
+        for seed in 0..300 {
+            let mut random = Random(seed);
+            let stream: String =
+                (0..40).map(|_| PIECES[random.below(PIECES.len())]).collect::<Vec<_>>().concat();
+            let whole = frames(std::iter::once(stream.as_bytes()));
+            let mut rest = stream.as_bytes();
+            let portions = std::iter::from_fn(|| {
+                let (head, tail) = rest.split_at(random.below(rest.len().min(9) + 1));
+                rest = tail;
+                (!tail.is_empty() || !head.is_empty()).then_some(head)
+            });
+            assert_eq!(frames(portions), whole, "seed {seed}: {stream:?}");
+        }
+    }
+
+    #[test]
+    fn a_frame_over_the_limit_is_refused_however_it_is_made() {
+        let mega = vec![b'x'; 1 << 20];
+        let endless_line: Vec<&[u8]> = vec![&mega];
+        let endless_frame: Vec<&[u8]> = vec![b"data:", &mega, b"\n"];
+        for portions in [endless_line, endless_frame] {
+            let mut parser = Parser::default();
+            let refused = (0..70).find_map(|_| {
+                portions.iter().for_each(|portion| parser.feed(portion));
+                parser.next().err()
+            });
+            let error = refused.expect("the limit is reached");
+            assert_eq!((error.class, error.extra.limit), (Class::LimitExceeded, Some("sse_event")));
+        }
+    }
+
+    #[test]
+    fn small_frames_have_no_common_limit() {
+        let mut parser = Parser::default();
+        let frame = [b"data:".as_slice(), &[b'x'; 1 << 20], b"\n\n"].concat();
+        for _ in 0..70 {
+            parser.feed(&frame);
+            assert!(matches!(parser.next(), Ok(Some(_))));
+        }
+    }
+
+    #[test]
+    fn the_end_mark_may_have_blanks_around_it() {
+        for (data, expected) in
+            [("[DONE]", true), (" [DONE] ", true), ("[DONE", false), ("\"[DONE]\"", false)]
+        {
+            assert_eq!(Frame { data: data.as_bytes(), is_error: false }.is_done(), expected);
+        }
+    }
+}
