@@ -1,0 +1,32 @@
+"""The platform of the InferenceKey wire on one machine, for development, tests and self-hosting.
+
+    with inferencekey.local.Platform() as platform:
+        management = ManagementClient.from_env()      # after os.environ.update(platform.env())
+
+Modules import one way only, in this order: types, errors · slug, tokens, phases, procs, paths ·
+store, readiness, placement, engines, health · supervisor, workload, reconciler · auth, control, data,
+admin · app, platform, daemon. Nothing here imports the SDK: the platform is the other side of the wire.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .errors import LocalError
+    from .platform import Platform
+
+__all__ = ["LocalError", "Platform"]
+
+
+def __getattr__(name: str) -> object:
+    """Load `Platform` when it is first asked for: the engine and the command line need no aiohttp."""
+    if name == "Platform":
+        from .platform import Platform
+
+        return Platform
+    if name == "LocalError":
+        from .errors import LocalError
+
+        return LocalError
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,48 @@
+"""How one embedded platform is set up."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .auth import is_loopback
+from .errors import LocalError
+from .phases import Timings
+from .types import OnTaken
+
+DEFAULT_PROJECT = "acme"
+DEFAULT_PORT = 8400
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of a platform; their defaults are those of `Platform()`.
+
+    Raises LocalError for a project name or an address that the platform does not take."""
+
+    project: str = DEFAULT_PROJECT
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0 takes a free one."""
+    db: Path | None = None
+    """The file that keeps projects, tokens and workloads; None keeps them in memory."""
+    data_dir: Path | None = None
+    """Where logs and tokens are kept; None: a temporary directory that goes with the platform."""
+    stand_in: bool = False
+    """Whether the bundled model may serve, openly, in place of an engine that is not installed."""
+    on_taken: OnTaken = "suffix"
+    allow_remote: bool = False
+    """Whether `host` may be an address that other machines reach."""
+    timings: Timings = field(default_factory=Timings)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.project):
+            raise LocalError(
+                f"the project name {self.project!r} is not a slug", hint="use a-z, 0-9 and single `-` in between"
+            )
+        if not self.allow_remote and not is_loopback(self.host):
+            raise LocalError(
+                f"{self.host} can be reached from other machines, and a control token runs commands on this one",
+                hint="keep to 127.0.0.1, or say `--allow-remote` on a network that you trust",
+            )

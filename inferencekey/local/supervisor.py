@@ -1,0 +1,222 @@
+"""Engines as processes of this machine: the placement that the embedded platform uses.
+
+Each engine leads a session and process group of its own, so that the terminal's Ctrl-C does not reach it and
+one signal reaches all its children. It is killed together with the platform, its output is kept as a log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import procs
+from .engine_log import EngineLog
+from .engines import argv_for, env_for
+from .errors import LocalError
+from .orphans import EngineRecords
+from .placement import Observation, Replica
+from .types import Address, EngineCommand
+
+LOOPBACK = "127.0.0.1"
+LAST_WORDS_TIMEOUT = 0.5
+"""Seconds that the rest of an ended engine's output may take: a grandchild may hold the pipe open."""
+_EXEC = str(Path(__file__).with_name("_exec.py"))
+_KEPT_FROM_ENGINES = ("INFERENCEKEY_SDK_TOKEN", "INFERENCEKEY_API_KEY")
+
+
+@dataclass
+class Engine:
+    """One started engine process."""
+
+    process: subprocess.Popen[bytes]
+    address: Address
+    generation: int
+    mark: str
+    log: EngineLog
+    exited: asyncio.Future[int]
+    output_ended: asyncio.Future[None]
+    output: asyncio.ReadTransport
+    stopped: bool = False
+
+
+class LocalPlacement:
+    """Starts, observes and stops engines on this machine. Used by the event loop's thread only.
+
+    log_dir: `<project>/<slug>.log` under it is the log of one workload.
+    stop_grace: seconds from TERM to KILL."""
+
+    def __init__(self, log_dir: Path, records: EngineRecords, stop_grace: float) -> None:
+        self._log_dir = log_dir
+        self._records = records
+        self._stop_grace = stop_grace
+        self._in_a_hurry = False
+        self._generations: defaultdict[str, int] = defaultdict(int)
+
+    async def place(self, replica: Replica, spec: EngineCommand) -> Engine:
+        """Start an engine. Raises LocalError where its port is taken or the system starts no process."""
+        address = Address(LOOPBACK, spec.fixed_port or _free_port())
+        if spec.fixed_port:
+            _require_free(address)
+        self._generations[replica.workload_id] += 1
+        generation = self._generations[replica.workload_id]
+        argv = argv_for(spec, address)
+        log = EngineLog(self._log_dir / replica.project / f"{replica.slug}.log")
+        log.open()
+        log.note(f"start {generation}: {' '.join(argv)}")
+        if spec.note:
+            log.note(spec.note)
+        mark = secrets.token_hex(16)
+        engine = await self._spawn(spec.program, argv, env_for(spec, address), mark, log, address, generation)
+        self._records.add(mark, engine.process.pid)
+        return engine
+
+    async def observe(self, handle: Engine, *, until_change: float = 0.0) -> Observation:
+        """What the engine does now. Waits up to `until_change` seconds, but not past its end."""
+        if until_change:
+            await asyncio.wait([handle.exited], timeout=until_change)
+        if handle.exited.done():
+            await asyncio.wait([handle.output_ended], timeout=LAST_WORDS_TIMEOUT)
+        return Observation(
+            address=handle.address,
+            generation=handle.generation,
+            alive=not handle.exited.done(),
+            exit=_ending(handle.exited.result()) if handle.exited.done() else None,
+            log_tail=handle.log.tail(),
+        )
+
+    def hurry(self) -> None:
+        """From now on give no engine time to end by itself."""
+        self._in_a_hurry = True
+
+    async def stop(self, handle: Engine) -> None:
+        """TERM to the engine's group, KILL to what is left of it after the grace; then forget it."""
+        if handle.stopped:
+            return
+        group = handle.process.pid
+        procs.signal_group(group, signal.SIGTERM)
+        if not await self._group_ends(group):
+            procs.signal_group(group, signal.SIGKILL)
+        procs.kill_marked(handle.mark)  # a child that went into a session of its own
+        await handle.exited
+        handle.stopped = True
+        handle.log.note(f"ended: {_ending(handle.exited.result())}")
+        handle.output.close()
+        handle.log.close()
+        self._records.remove(handle.mark)
+
+    async def _group_ends(self, group: int) -> bool:
+        """Whether the last process of the group ends within the grace."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._stop_grace
+        pause = 0.005
+        while procs.group_alive(group):
+            if self._in_a_hurry or loop.time() >= deadline:
+                return False
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 0.1)
+        return True
+
+    async def _spawn(
+        self,
+        program: str,
+        argv: list[str],
+        env: dict[str, str],
+        mark: str,
+        log: EngineLog,
+        address: Address,
+        generation: int,
+    ) -> Engine:
+        loop = asyncio.get_running_loop()
+        inherited = {name: value for name, value in os.environ.items() if name not in _KEPT_FROM_ENGINES}
+        output_ended: asyncio.Future[None] = loop.create_future()
+        read_end, write_end = os.pipe()
+        try:
+            # The last await comes before the start: a cancelled caller must not leave a process behind.
+            output, _ = await loop.connect_read_pipe(
+                lambda: _Output(log, output_ended), os.fdopen(read_end, "rb", buffering=0)
+            )
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", _EXEC, str(os.getpid()), program, *argv],
+                stdin=subprocess.DEVNULL,
+                stdout=write_end,
+                stderr=write_end,
+                env=inherited | {"PYTHONUNBUFFERED": "1", procs.MARK: mark} | env,
+                start_new_session=True,
+            )
+        except OSError as cause:
+            log.close()
+            raise LocalError(f"the system starts no process for the engine: {cause.strerror}") from cause
+        finally:
+            os.close(write_end)
+        exited = _when_reaped(process, loop)
+        return Engine(process, address, generation, mark, log, exited, output_ended, output)
+
+
+class _Output(asyncio.Protocol):
+    """Feeds an engine's output to its log."""
+
+    def __init__(self, log: EngineLog, ended: asyncio.Future[None]) -> None:
+        self._log = log
+        self._ended = ended
+
+    def data_received(self, data: bytes) -> None:
+        self._log.feed(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+
+def _when_reaped(process: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop) -> asyncio.Future[int]:
+    """A future of the return code. A thread per engine waits, which every POSIX system and event loop can do."""
+    exited: asyncio.Future[int] = loop.create_future()
+
+    def wait() -> None:
+        code = process.wait()
+        try:
+            loop.call_soon_threadsafe(exited.set_result, code)
+        except RuntimeError:
+            return  # the loop is closed: nobody waits any more
+
+    threading.Thread(target=wait, name=f"inferencekey-engine-{process.pid}", daemon=True).start()
+    return exited
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def _require_free(address: Address) -> None:
+    """Refuse a port on which another program listens: its answers would be taken for the engine's."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+        except OSError as cause:
+            if cause.errno != errno.EADDRINUSE:
+                return  # the engine may hold rights that the platform lacks; it will tell
+            raise LocalError(
+                f"port {address.port} is in use by another program, and the workload's `command` names it",
+                hint="leave the port out of `command`: the platform adds a free one",
+            ) from cause
