@@ -1,0 +1,107 @@
+# Every task of this project is one target; `make help` lists them. Nothing is installed outside .venv and core/target.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CARGO := cargo
+CARGO_IN_CORE := cd core && $(CARGO)
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
+
+RUST_SOURCES := $(shell find core -path core/target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
+BUILD_SOURCES := $(RUST_SOURCES) include/inferencekey.h build_ffi.py setup.py pyproject.toml
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+# --- The two commands of the README ----------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: $(VENV)/.built ## Build, start the embedded platform, run the whole main job, stop
+	@$(BIN)/inferencekey local exec -- $(BIN)/python examples/tour.py
+
+.PHONY: test
+test: lint header-check test-rust test-c test-python test-package ## Run everything that CI runs
+
+# --- Parts of `make test` --------------------------------------------------------------------------------------------
+
+.PHONY: lint
+lint: $(VENV)/.dev ## Check formatting, clippy, ruff and mypy --strict
+	$(CARGO_IN_CORE) fmt --all --check
+	$(CARGO_IN_CORE) clippy --quiet --locked --all-targets -- -D warnings
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+
+.PHONY: test-rust
+test-rust: ## Run the Rust unit tests and vectors
+	$(CARGO_IN_CORE) test --quiet --locked --workspace
+
+.PHONY: test-c
+test-c: $(VENV)/.built ## Run the C programs plain, under AddressSanitizer and under valgrind
+	tests/c/run.sh
+
+.PHONY: test-python
+test-python: $(VENV)/.built $(VENV)/.dev ## Run the Python tests, end to end over the embedded platform
+	$(BIN)/python -m pytest --quiet -n 4
+
+.PHONY: test-package
+test-package: $(VENV)/.built $(VENV)/.dev ## Build sdist and wheel, install each into an empty venv and use it
+	tests/package/run.sh
+
+# --- Building --------------------------------------------------------------------------------------------------------
+
+.PHONY: build
+build: $(VENV)/.built ## Build the library and the Python package into .venv (editable)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements/run.lock | $(BIN)/python
+	$(PIP_INSTALL) --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.run
+	$(PIP_INSTALL) --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.built: $(BUILD_SOURCES) $(VENV)/.run
+	@echo "building the native library (some minutes the first time)"
+	$(PIP_INSTALL) --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.PHONY: wheel
+wheel: $(VENV)/.dev ## Build the sdist and one abi3 wheel into dist/
+	$(BIN)/python -m build --no-isolation --outdir dist
+
+.PHONY: header
+header: ## Generate include/inferencekey.h from the Rust sources
+	core/header/generate.sh
+
+.PHONY: header-check
+header-check: ## Fail if the committed header or symbols list differs from the sources
+	core/header/check.sh
+
+# --- Keeping house ---------------------------------------------------------------------------------------------------
+
+.PHONY: format
+format: $(VENV)/.dev ## Format all sources
+	$(CARGO_IN_CORE) fmt --all
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --quiet --fix .
+
+.PHONY: lock
+lock: $(VENV)/.dev ## Renew requirements/*.lock from requirements/*.in
+	$(PIP_INSTALL) uv
+	cd requirements && for name in run dev; do \
+	    ../$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+	        --no-header --no-annotate $$name.in -o $$name.lock; done
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	rm -rf $(VENV) build dist core/target *.egg-info
+	rm -f inferencekey/_native*.so inferencekey/libinferencekey.*
