@@ -4,8 +4,9 @@
         management = ManagementClient.from_env()      # after os.environ.update(platform.env())
 
 Modules import one way only, in this order: types, errors · slug, tokens, phases, procs, paths ·
-store, readiness, placement, engines, health · supervisor, workload, reconciler · auth, control, data,
-admin · app, platform, daemon. Nothing here imports the SDK: the platform is the other side of the wire.
+store, readiness, placement, engines, health · supervisor, life, reconciler · auth, validation,
+control, data, admin, app · settings, server, platform, daemon. Nothing here imports the SDK: the
+platform is the other side of the wire.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ __all__ = ["LocalError", "Platform"]
 
 
 def __getattr__(name: str) -> object:
-    """Load `Platform` when it is first asked for: the engine and the command line need no aiohttp."""
+    """Load `Platform` when it is first asked for: the engine and the command line need no
+    aiohttp."""
     if name == "Platform":
         from .platform import Platform
 

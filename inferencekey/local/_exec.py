@@ -1,7 +1,9 @@
-"""Becomes the engine, after asking the system to kill it when the platform dies. Run as a file, not imported.
+"""Becomes the engine, after asking the system to kill it when the platform dies. Run as a file, not
+imported.
 
-A process of its own does this between fork and exec, since code between the two in a program with threads
-can deadlock. The wish survives exec. Arguments: the platform's process id, the program's file, its argv.
+A process of its own does this between fork and exec, since code between the two in a program with
+threads can deadlock. The wish survives exec. Arguments: the platform's process id, the program's
+file, its argv.
 """
 
 import os

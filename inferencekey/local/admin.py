@@ -1,6 +1,7 @@
 """The platform's own routes under `/local`, for the command line: status, tokens, stop.
 
-They are no part of the wire. Their token is random per start and stands only in a file of the owner's.
+They are no part of the wire. Their token is random per start and stands only in a file of the
+owner's.
 """
 
 from __future__ import annotations
@@ -25,7 +26,12 @@ class Admin:
     """Handlers for `/local`."""
 
     def __init__(
-        self, store: Store, reconciler: Reconciler, token: str, project: str, shut_down: Callable[[], None]
+        self,
+        store: Store,
+        reconciler: Reconciler,
+        token: str,
+        project: str,
+        shut_down: Callable[[], None],
     ) -> None:
         self._store = store
         self._reconciler = reconciler
@@ -116,22 +122,32 @@ def issue_token(
 ) -> tuple[Token, str]:
     """Mint a token and keep its hash; the token and its text.
 
-    scopes: of a control token; none = the default ones. grants: of a data key; none = the whole project.
-    Raises HttpError 400 for an unknown kind or scope, and for a grant not of the form `project/slug`."""
+    scopes: of a control token; none = the default ones. grants: of a data key; none = the whole
+    project.
+    Raises HttpError 400 for an unknown kind or scope, and for a grant not of the form
+    `project/slug`."""
     if kind not in ("sdk", "live"):
         raise HttpError(400, "`kind` must be sdk or live")
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown:
-        raise HttpError(400, f"`scopes`: unknown scope {unknown[0]!r}; there are {', '.join(SCOPES)}")
-    malformed = [grant for grant in grants if not all(grant.partition("/")[::2]) or grant.count("/") != 1]
+        raise HttpError(
+            400, f"`scopes`: unknown scope {unknown[0]!r}; there are {', '.join(SCOPES)}"
+        )
+    malformed = [
+        grant for grant in grants if not all(grant.partition("/")[::2]) or grant.count("/") != 1
+    ]
     if malformed:
-        raise HttpError(400, f"`grants`: {malformed[0]!r} must look like `project/slug` or `project/*`")
+        raise HttpError(
+            400, f"`grants`: {malformed[0]!r} must look like `project/slug` or `project/*`"
+        )
     token_id, text = mint(kind)
     if kind == "sdk":
         scopes, grants = scopes or DEFAULT_SCOPES, ()
     else:
         scopes, grants = (), grants or (f"{project}/*",)
-    token = store.add_token(kind, token_id, text, name=name, project=project, scopes=scopes, grants=grants)
+    token = store.add_token(
+        kind, token_id, text, name=name, project=project, scopes=scopes, grants=grants
+    )
     return token, text
 
 

@@ -1,4 +1,5 @@
-"""The web application: all routes, and around them the answer to everything that is refused or goes wrong."""
+"""The web application: all routes, and around them the answer to everything that is refused or goes
+wrong."""
 
 from __future__ import annotations
 
@@ -56,7 +57,10 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 def _rendered(refusal: HttpError) -> web.Response:
     return web.Response(
-        status=refusal.status, body=refusal.body(), content_type="application/json", headers=refusal.headers
+        status=refusal.status,
+        body=refusal.body(),
+        content_type="application/json",
+        headers=refusal.headers,
     )
 
 

@@ -1,7 +1,8 @@
-"""Who may do what (wire.md 1.3 and section 4): one function per plane, and the guard against web pages.
+"""Who may do what (wire.md 1.3 and section 4): one function per plane, and the guard against web
+pages.
 
-control   401 missing or unknown token · 403 wrong_credential_type, revoked, project_scope_mismatch, scope_insufficient
-data      401 missing, unknown or revoked key · 403 wrong_credential_type, project_scope_mismatch, scope_insufficient
+control   401 missing or unknown token; 403 revoked, or one of the three codes of section 4
+data      401 missing, unknown or revoked key; 403 one of the three codes of section 4
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def control_token(store: Store, headers: Mapping[str, str]) -> Token:
     if text.startswith(DATA_PREFIX):
         raise HttpError(
             403,
-            "a data key (ik_live_…) does not open the control plane; use a control token (ik_sdk_…)",
+            "the control plane takes a control token (ik_sdk_…), not a data key (ik_live_…)",
             code="wrong_credential_type",
         )
     token = store.token_by_text(text)
@@ -54,7 +55,9 @@ def require_read(token: Token) -> None:
 def require_scope(token: Token, scope: str) -> None:
     """Refuse a control token without `scope`."""
     if scope not in token.scopes:
-        raise HttpError(403, f"the control token lacks the scope `{scope}`", code="scope_insufficient")
+        raise HttpError(
+            403, f"the control token lacks the scope `{scope}`", code="scope_insufficient"
+        )
 
 
 def require_grant(store: Store, headers: Mapping[str, str], project: str, slug: str) -> None:
@@ -63,7 +66,7 @@ def require_grant(store: Store, headers: Mapping[str, str], project: str, slug: 
     if text.startswith(CONTROL_PREFIX):
         raise HttpError(
             403,
-            "a control token (ik_sdk_…) does not open the data plane; use a data key (ik_live_…)",
+            "the data plane takes a data key (ik_live_…), not a control token (ik_sdk_…)",
             code="wrong_credential_type",
         )
     key = store.token_by_text(text)
@@ -76,7 +79,9 @@ def require_grant(store: Store, headers: Mapping[str, str], project: str, slug: 
             403, f"the data key has no grant in project `{project}`", code="project_scope_mismatch"
         )
     if not grants_workload(key.grants, project, slug):
-        raise HttpError(403, f"the data key has no grant for `{project}/{slug}`", code="scope_insufficient")
+        raise HttpError(
+            403, f"the data key has no grant for `{project}/{slug}`", code="scope_insufficient"
+        )
 
 
 def bearer(headers: Mapping[str, str]) -> str:
@@ -90,13 +95,17 @@ def bearer(headers: Mapping[str, str]) -> str:
 def refuse_web_pages(headers: Mapping[str, str], *, any_host: bool) -> None:
     """Refuse what a web page in a browser can send here (DNS rebinding, cross-site requests).
 
-    A rebound name shows itself in `host`, a foreign page in `origin`. any_host: the platform was explicitly
-    bound to an address that others reach, under names which it cannot know."""
+    A rebound name shows itself in `host`, a foreign page in `origin`. any_host: the platform was
+    explicitly bound to an address that others reach, under names which it cannot know."""
     if not any_host and not is_loopback(_host_name(headers.get("host", ""))):
-        raise HttpError(403, "this platform answers under a loopback name only", code="forbidden_host")
+        raise HttpError(
+            403, "this platform answers under a loopback name only", code="forbidden_host"
+        )
     origin = headers.get("origin")
     if origin is not None and not is_loopback(_host_name(urlsplit(origin).netloc)):
-        raise HttpError(403, "this platform answers no web pages of other origins", code="forbidden_origin")
+        raise HttpError(
+            403, "this platform answers no web pages of other origins", code="forbidden_origin"
+        )
 
 
 def is_loopback(name: str) -> bool:

@@ -21,7 +21,9 @@ from .validation import create_fields, parse_object, patch_fields
 class ControlPlane:
     """Handlers for `/api`."""
 
-    def __init__(self, store: Store, reconciler: Reconciler, timings: Timings, on_taken: OnTaken) -> None:
+    def __init__(
+        self, store: Store, reconciler: Reconciler, timings: Timings, on_taken: OnTaken
+    ) -> None:
         self._store = store
         self._reconciler = reconciler
         self._timings = timings

@@ -23,7 +23,8 @@ class Credentials:
 
 
 def default_credentials(store: Store, file: Path, project: str) -> Credentials:
-    """The project's pair from `file` (mode 0600), made and written where it is missing or revoked."""
+    """The project's pair from `file` (mode 0600), made and written where it is missing or
+    revoked."""
     kept = _read(file)
     pair = kept.get(project, {})
     credentials = Credentials(
@@ -48,7 +49,9 @@ def _in_force(store: Store, kind: TokenKind, text: str | None, project: str) -> 
     if text:
         token_id = text.split("_")[2]
         scopes, grants = (DEFAULT_SCOPES, ()) if kind == "sdk" else ((), (f"{project}/*",))
-        token = store.add_token(kind, token_id, text, name=_NAME, project=project, scopes=scopes, grants=grants)
+        token = store.add_token(
+            kind, token_id, text, name=_NAME, project=project, scopes=scopes, grants=grants
+        )
         if token.revoked_at is None:
             return text
     return issue_token(store, kind, project=project, name=_NAME)[1]

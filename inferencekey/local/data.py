@@ -1,7 +1,9 @@
-"""The data plane: `/endpoint/{project}/{slug}/v1/…`, passed on to the workload's engine (wire.md 3).
+"""The data plane: `/endpoint/{project}/{slug}/v1/…`, passed on to the workload's engine (wire.md
+3).
 
-Rewritten are the address, the authorization (it ends here) and the body's `model`, which is the slug for the caller
-and the engine's own name for the engine. Everything else passes as it is, and as it comes: answers are never buffered.
+Rewritten are the address, the authorization (it ends here) and the body's `model`, which is the
+slug for the caller and the engine's own name for the engine. Everything else passes as it is, and
+as it comes: answers are never buffered.
 """
 
 from __future__ import annotations
@@ -93,8 +95,13 @@ class DataPlane:
             raise HttpError(404, f"project `{project}` has no workload `{slug}`")
         if readiness.phase == "error":
             # No retry-after: waiting does not help, only another spec does.
-            raise HttpError(503, f"workload `{slug}` has failed: {readiness.message}", code="workload_failed")
-        raise self._warming(f"workload `{slug}` is coming up: {readiness.message}", WARMING_CODES.get(readiness.phase))
+            raise HttpError(
+                503, f"workload `{slug}` has failed: {readiness.message}", code="workload_failed"
+            )
+        raise self._warming(
+            f"workload `{slug}` is coming up: {readiness.message}",
+            WARMING_CODES.get(readiness.phase),
+        )
 
     def _warming(self, message: str, code: str | None) -> HttpError:
         headers = {"retry-after": str(self._timings.retry_after)}
@@ -114,7 +121,9 @@ class DataPlane:
             ) as answer:
                 return await _pass_back(request, answer, target)
         except aiohttp.ClientConnectorError as cause:
-            raise self._warming("the engine does not take connections; it is being looked at", None) from cause
+            raise self._warming(
+                "the engine does not take connections; it is being looked at", None
+            ) from cause
         except aiohttp.ClientError as cause:
             raise HttpError(502, f"the engine broke off before it answered: {cause}") from cause
 
@@ -141,7 +150,9 @@ def _engine_url(request: web.Request, target: Target) -> URL:
     return URL(f"{target.address.url}/v1/{route}{question_mark}{query}", encoded=True)
 
 
-async def _pass_back(request: web.Request, answer: aiohttp.ClientResponse, target: Target) -> web.StreamResponse:
+async def _pass_back(
+    request: web.Request, answer: aiohttp.ClientResponse, target: Target
+) -> web.StreamResponse:
     headers = _without(answer.headers, _NOT_FOR_CLIENTS)
     if target.stand_in:
         headers[STAND_IN_HEADER] = quote(target.stand_in, safe=" ()/:,;@+=&'!*#")
@@ -151,7 +162,8 @@ async def _pass_back(request: web.Request, answer: aiohttp.ClientResponse, targe
         async for piece in answer.content.iter_any():
             await response.write(piece)
     except aiohttp.ClientError:
-        # What has been sent cannot be taken back. Cut the connection, so that a part is not taken for the whole.
+        # What has been sent cannot be taken back. Cut the connection, so that a part is not taken
+        # for the whole.
         if request.transport:
             request.transport.close()
         return response

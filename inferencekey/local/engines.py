@@ -1,8 +1,9 @@
 """From a workload to the engine's command: one row per backend, and nothing that starts anything.
 
-A `command` of the spec runs as written, split like a shell would but without one; address and port are added.
-Without it the backend's own way to serve `model` is used. The bundled model is served under its own name, or,
-where the platform was asked for it, openly as a stand-in for an engine that is not installed.
+A `command` of the spec runs as written, split like a shell would but without one; address and port
+are added. Without it the backend's own way to serve `model` is used. The bundled model is served
+under its own name, or, where the platform was asked for it, openly as a stand-in for an engine that
+is not installed.
 """
 
 from __future__ import annotations
@@ -59,9 +60,13 @@ def _sglang(workload: Workload) -> list[str]:
 RECIPES = {
     "ollama": Recipe("ollama", lambda _: ["serve"], "see https://ollama.com/download"),
     "vllm": Recipe("vllm", lambda w: ["serve", w.model_name], "pip install vllm"),
-    "vllm-omni": Recipe("vllm", lambda w: ["serve", w.model_name, "--omni"], "pip install vllm vllm-omni"),
+    "vllm-omni": Recipe(
+        "vllm", lambda w: ["serve", w.model_name, "--omni"], "pip install vllm vllm-omni"
+    ),
     "sglang": Recipe("sglang", _sglang, "pip install sglang"),
-    "llamacpp": Recipe("llama-server", _llamacpp, "brew install llama.cpp, or see https://llama.app"),
+    "llamacpp": Recipe(
+        "llama-server", _llamacpp, "brew install llama.cpp, or see https://llama.app"
+    ),
     "stablediffusioncpp": Recipe(
         "sd-server",
         lambda w: ["--model", w.model_name],
@@ -83,8 +88,10 @@ def resolve(workload: Workload, *, stand_in: bool = False) -> EngineCommand:
     recipe = RECIPES.get(workload.backend)
     if recipe is None:
         raise LocalError(
-            f"the backend `{workload.backend}` is not one of {', '.join(BACKENDS)}, and the spec has no `command`",
-            hint="set `command` to the program that serves the model; `--host` and `--port` are added to it",
+            f"the backend `{workload.backend}` is not one of {', '.join(BACKENDS)}, "
+            "and the spec has no `command`",
+            hint="set `command` to the program that serves the model; "
+            "`--host` and `--port` are added to it",
         )
     if workload.backend == "llamacpp" and _only_bundled_can(workload, recipe):
         return _bundled_engine(workload.model_name, note="llama-server is not on PATH")
@@ -145,13 +152,15 @@ def _install_hint(workload: Workload, program: str) -> str:
         install = f"install it: {recipe.install}"
     else:
         install = f"install `{program}` or put its folder on PATH"
-    return f"{install}; or start the platform with `--stand-in` to serve the bundled model in its place"
+    return f"{install}; or start the platform with `--stand-in`: the bundled model serves instead"
 
 
 def _stand_in(workload: Workload, missing: str) -> EngineCommand:
     bundled = BUNDLED_EMBEDDING if workload.task_type == "embedding" else BUNDLED_TEXT
     name = f"{bundled} (stand-in for {workload.model_name})"
-    command = _bundled_engine(BUNDLED[bundled], name=name, note=f"`{missing}` is not installed: served by {name}")
+    command = _bundled_engine(
+        BUNDLED[bundled], name=name, note=f"`{missing}` is not installed: served by {name}"
+    )
     return replace(command, stand_in=name)
 
 
@@ -171,12 +180,17 @@ def _only_bundled_can(workload: Workload, recipe: Recipe) -> bool:
 
 
 def _bundled_engine(model: str, *, name: str | None = None, note: str = "") -> EngineCommand:
-    if importlib.util.find_spec(f"{__package__}.engine") is None or importlib.util.find_spec("mistralrs") is None:
+    if (
+        importlib.util.find_spec(f"{__package__}.engine") is None
+        or importlib.util.find_spec("mistralrs") is None
+    ):
         raise LocalError(
-            "the bundled engine is not installed", hint='install it: pip install "inferencekey[local]"'
+            "the bundled engine is not installed",
+            hint='install it: pip install "inferencekey[local]"',
         )
     served = ["--served-model-name", name] if name else []
-    # The engine must find this very package, also where it was put on the path by the running program only.
+    # The engine must find this very package, also where it was put on the path by the running
+    # program only.
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     return EngineCommand(

@@ -1,4 +1,5 @@
-"""What the embedded platform refuses, and how a refusal looks on the wire (wire.md 5.4, second row).
+"""What the embedded platform refuses, and how a refusal looks on the wire (wire.md 5.4, second
+row).
 
 HttpError   an answer of the two planes: status, code, message; one table renders all of them
 LocalError  the platform itself cannot start, stop or be reached; has a hint, never reaches the wire
@@ -28,7 +29,8 @@ CODES = {
 
 
 class HttpError(Exception):
-    """An answer other than 2xx. Handlers raise it, `app.py` renders it, nobody else builds error bodies."""
+    """An answer other than 2xx. Handlers raise it, `app.py` renders it, nobody else builds error
+    bodies."""
 
     def __init__(
         self,

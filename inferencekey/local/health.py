@@ -34,7 +34,8 @@ class Prober:
         self._workload = workload
 
     async def wait_until_serving(self, command: EngineCommand, say: Say) -> str:
-        """Wait, for ever if need be, until the engine has answered a real request; return its model's name."""
+        """Wait, for ever if need be, until the engine has answered a real request; return its
+        model's name."""
         await self._until(self._listens)
         say("listen", f"{command.label} listens on {self._address}")
         await self._until(self.healthy)
@@ -72,7 +73,8 @@ class Prober:
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
     async def _served_model(self, command: EngineCommand) -> str:
-        """The name by which the engine knows its model: the spec's, the slug, or the only one it lists."""
+        """The name by which the engine knows its model: the spec's, the slug, or the only one it
+        lists."""
         wanted = command.stand_in or self._workload.model_name
         names = await self._listed_models()
         for name in (wanted, self._workload.slug):
@@ -117,7 +119,9 @@ class Prober:
         name = self._workload.model_name
         told = None
         try:
-            async with self._http.post(self._address.url + "/api/pull", json={"model": name}) as answer:
+            async with self._http.post(
+                self._address.url + "/api/pull", json={"model": name}
+            ) as answer:
                 async for line in answer.content:
                     news = json.loads(line)
                     if "error" in news:
@@ -133,7 +137,12 @@ def _test_request(task_type: str, model: str) -> tuple[str, dict[str, Json]] | N
     """The smallest real request for a kind of task, None where even the smallest is costly."""
     if task_type in ("text2text", "omni"):
         messages = [{"role": "user", "content": "ping"}]
-        return "/v1/chat/completions", {"model": model, "messages": messages, "max_tokens": 1, "stream": False}
+        return "/v1/chat/completions", {
+            "model": model,
+            "messages": messages,
+            "max_tokens": 1,
+            "stream": False,
+        }
     if task_type == "embedding":
         return "/v1/embeddings", {"model": model, "input": ["ping"]}
     return None

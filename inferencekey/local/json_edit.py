@@ -1,6 +1,7 @@
 """Change one value at the top of a JSON object and leave every other byte as it is.
 
-The proxy needs another `model` in a body whose numbers, key order and spacing are the caller's own."""
+The proxy needs another `model` in a body whose numbers, key order and spacing are the caller's
+own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The life of one workload's engine, from its command to its end, told as readiness phases.
 
-One life belongs to one launch of one spec. It goes through the phases, starts a dead engine again with growing
-pauses, and gives up with the engine's own last words. A changed spec gets a new life (`reconciler.py`).
+One life belongs to one launch of one spec. It goes through the phases, starts a dead engine again
+with growing pauses, and gives up with the engine's own last words. A changed spec gets a new life
+(`reconciler.py`).
 """
 
 from __future__ import annotations
@@ -135,14 +136,18 @@ class Life(Generic[HandleT]):
         last = await self._placement.observe(handle)
         return Ending(words, last.log_tail, time.monotonic() - ready_since)
 
-    async def _come_up(self, handle: HandleT, prober: Prober, command: EngineCommand) -> str | Ending:
+    async def _come_up(
+        self, handle: HandleT, prober: Prober, command: EngineCommand
+    ) -> str | Ending:
         """The served model's name once the engine answers, or how it ended before that."""
         probe = asyncio.create_task(prober.wait_until_serving(command, self._say))
         end = asyncio.create_task(self._placement.observe(handle, until_change=math.inf))
         news = asyncio.create_task(self._tell_news(handle))
         try:
             await asyncio.wait(
-                {probe, end}, timeout=self._timings.start_timeout, return_when=asyncio.FIRST_COMPLETED
+                {probe, end},
+                timeout=self._timings.start_timeout,
+                return_when=asyncio.FIRST_COMPLETED,
             )
             if end.done():
                 return Ending(f"engine ended with {end.result().exit}", end.result().log_tail, None)
@@ -163,7 +168,8 @@ class Life(Generic[HandleT]):
             seen = await self._placement.observe(handle, until_change=self._timings.health_interval)
             if not seen.alive:
                 return f"engine ended with {seen.exit}"
-            # An engine at work may be too busy for a look; one that hangs loses its clients in the end.
+            # An engine at work may be too busy for a look; one that hangs loses its clients in the
+            # end.
             if target.active or await prober.healthy(self._timings.health_timeout):
                 failures = 0
             else:

@@ -1,7 +1,9 @@
-"""Engines that outlived their platform: recorded while they run, ended by the next platform that starts.
+"""Engines that outlived their platform: recorded while they run, ended by the next platform that
+starts.
 
-The system already kills an engine together with its platform (`_exec.py`), but not the engine's own children.
-Each running engine has a record in a directory of this user; a record whose platform is gone names what to end.
+The system already kills an engine together with its platform (`_exec.py`), but not the engine's own
+children. Each running engine has a record in a directory of this user; a record whose platform is
+gone names what to end.
 """
 
 from __future__ import annotations

@@ -15,17 +15,25 @@ def default_data_dir() -> Path:
 
 
 def runtime_dir() -> Path | None:
-    """A directory of this user that outlives the platform's process, but not the machine's next boot.
+    """A directory of this user that outlives the platform's process, but not the machine's next
+    boot.
 
-    None where no safe one can be had: a directory in a shared place must be ours and closed to others."""
+    None where no safe one can be had: a directory in a shared place must be ours and closed to
+    others."""
     base = os.environ.get("XDG_RUNTIME_DIR")
-    path = Path(base) / "inferencekey" if base else Path(tempfile.gettempdir()) / f"inferencekey-{os.getuid()}"
+    path = (
+        Path(base) / "inferencekey"
+        if base
+        else Path(tempfile.gettempdir()) / f"inferencekey-{os.getuid()}"
+    )
     try:
         private_dir(path)
         found = path.lstat()
     except OSError:
         return None
-    private = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+    private = (
+        stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+    )
     return path if private else None
 
 

@@ -1,4 +1,5 @@
-"""The order of readiness phases, restarts and pauses: tables, no I/O. All that is about order lives here."""
+"""The order of readiness phases, restarts and pauses: tables, no I/O. All that is about order lives
+here."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ def may_follow(old: Phase, new: Phase) -> bool:
 
 @dataclass(frozen=True)
 class Timings:
-    """Every length of time and count that the platform goes by. All values but the counts are seconds."""
+    """Every length of time and count that the platform goes by. All values but the counts are
+    seconds."""
 
     start_timeout: float = 600.0
     """From the start of an engine's process to its first answered test request."""
@@ -42,7 +44,8 @@ class Timings:
     keep_alive: float = 15.0
     """Between two comments on a readiness stream."""
     pauses_before_ready: tuple[float, ...] = (0.5, 1.0)
-    """Before each new start of an engine that never got ready: such a fault is rarely cured by itself."""
+    """Before each new start of an engine that never got ready: such a fault is rarely cured by
+    itself."""
     pauses_after_ready: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0)
     """Before each new start of an engine that has served."""
     calm: float = 60.0

@@ -1,6 +1,7 @@
 """Where engines run: a port of three methods, so that a cluster can stand behind the platform.
 
-`supervisor.py` is the implementation for processes of this machine. The reconciler knows only this file.
+`supervisor.py` is the implementation for processes of this machine. The reconciler knows only this
+file.
 """
 
 from __future__ import annotations
@@ -46,4 +47,5 @@ class Placement(Protocol, Generic[HandleT]):
         """What the engine does now. Waits up to `until_change` seconds, but not past its end."""
 
     async def stop(self, handle: HandleT) -> None:
-        """Stop the engine and its children; returns when they are gone. Stopping twice is allowed."""
+        """Stop the engine and its children; returns when they are gone. Stopping twice is
+        allowed."""

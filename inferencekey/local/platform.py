@@ -27,7 +27,8 @@ class Platform:
 
     project: slug of its project. host, port: where it listens; port 0 takes a free one.
     db: file that keeps workloads and tokens; None keeps them in memory.
-    data_dir: directory for logs and tokens; None takes a temporary one that is removed with the platform.
+    data_dir: directory for logs and tokens; None takes a temporary one that is removed with the
+    platform.
     stand_in: serve the bundled model, openly, in place of an engine that is not installed.
     on_taken: what a create does when its slug is taken, `"suffix"` or `"conflict"` (wire.md 2.9).
     allow_remote: let `host` be an address that other machines reach.
@@ -66,8 +67,11 @@ class Platform:
         if self._thread:
             raise LocalError("this platform has been started already")
         started: Future[tuple[Server, asyncio.AbstractEventLoop]] = Future()
-        # A daemon, so that a program which forgets to stop its platform can end; then `atexit` stops it.
-        self._thread = threading.Thread(target=self._serve, args=(started,), name="inferencekey-local", daemon=True)
+        # A daemon, so that a program which forgets to stop its platform can end; then `atexit`
+        # stops it.
+        self._thread = threading.Thread(
+            target=self._serve, args=(started,), name="inferencekey-local", daemon=True
+        )
         self._pid = os.getpid()
         self._thread.start()
         try:
@@ -79,7 +83,8 @@ class Platform:
         return self
 
     def stop(self) -> None:
-        """Stop the platform and all its engines; returns when they are gone. Stopping twice is allowed."""
+        """Stop the platform and all its engines; returns when they are gone. Stopping twice is
+        allowed."""
         thread, self._thread = self._thread, None
         # In a forked child there is no such thread, and the platform is the parent's.
         if thread is None or self._pid != os.getpid():
@@ -92,7 +97,10 @@ class Platform:
         return self.start()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 
@@ -130,8 +138,9 @@ class Platform:
     ) -> str:
         """The text of a new control token (`sdk`) or data key (`live`).
 
-        project: another project is made where it is missing. scopes: of a control token, by default those of
-        wire.md 1.3. grants: of a data key, `project/slug` or `project/*`, by default the whole project.
+        project: another project is made where it is missing. scopes: of a control token, by default
+        those of wire.md 1.3. grants: of a data key, `project/slug` or `project/*`, by default the
+        whole project.
         Raises ValueError for an unknown kind, scope or form of grant."""
         store = self._running().store
         try:
@@ -160,7 +169,9 @@ class Platform:
 
     def _running(self) -> Server:
         if self._thread is None:
-            raise LocalError("the platform is not running", hint="use it inside `with Platform() as p:`")
+            raise LocalError(
+                "the platform is not running", hint="use it inside `with Platform() as p:`"
+            )
         return self._server
 
     def _on_loop(self, work: Callable[[], T]) -> T:

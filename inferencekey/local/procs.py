@@ -1,7 +1,8 @@
 """What the operating system knows about processes: start times, groups, and who carries a mark.
 
-A process id alone names nobody for long, since the system gives it to the next process. So a process is
-remembered with its start time, and engines carry a mark in their environment which their children inherit.
+A process id alone names nobody for long, since the system gives it to the next process. So a
+process is remembered with its start time, and engines carry a mark in their environment which their
+children inherit.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ def signal_group(group: int, number: signal.Signals) -> None:
 
 
 def kill_marked(mark: str) -> int:
-    """Kill every process that carries `mark`, also one that left its group; return how many there were.
+    """Kill every process that carries `mark`, also one that left its group; return how many there
+    were.
 
     Only Linux shows the environment of processes; elsewhere nothing is found."""
     killed = 0
@@ -94,7 +96,8 @@ def _environ(pid: int) -> list[bytes]:
 
 
 def _stat_fields(pid: int) -> list[str] | None:
-    """The fields of /proc/<pid>/stat behind the command's name: state, ppid, pgrp, session, …, starttime."""
+    """The fields of /proc/<pid>/stat behind the command's name: state, ppid, pgrp, session, …,
+    starttime."""
     try:
         text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

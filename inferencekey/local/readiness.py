@@ -1,7 +1,7 @@
 """The readiness of one workload: what phase it is in, and who is told (wire.md 2.11).
 
-A listener gets the current phase at once and every later event. Times are milliseconds on the monotonic clock
-since the workload's present life began, so they never go back on one stream.
+A listener gets the current phase at once and every later event. Times are milliseconds on the
+monotonic clock since the workload's present life began, so they never go back on one stream.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class Readiness:
         self._publish(ReadinessRecord(phase, message, self._elapsed_ms(), step))
 
     def close(self, *, deleted: bool) -> None:
-        """End every stream, now and later: the workload is gone, or (not deleted) the platform stops.
+        """End every stream, now and later: the workload is gone, or (not deleted) the platform
+        stops.
 
         A stream that ends without a terminal phase or an error is opened again by its client."""
         self._farewell = _DELETED if deleted else b""
@@ -71,7 +72,8 @@ class Readiness:
         return ReadinessRecord(last.phase, last.message, elapsed_ms, last.step)
 
     async def frames(self, keep_alive: float) -> AsyncGenerator[bytes, None]:
-        """Frames of a readiness stream, from the current phase to a terminal one or the workload's end.
+        """Frames of a readiness stream, from the current phase to a terminal one or the workload's
+        end.
 
         keep_alive: seconds of silence after which a comment is sent."""
         queue: asyncio.Queue[ReadinessRecord | None] = asyncio.Queue()

@@ -1,4 +1,5 @@
-"""Brings what runs in line with what is stored. The only code that begins and ends the lives of engines."""
+"""Brings what runs in line with what is stored. The only code that begins and ends the lives of
+engines."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ class Reconciler:
             self.reconcile(workload.id)
 
     def reconcile(self, workload_id: str) -> asyncio.Task[None] | None:
-        """Compare one workload with what runs for it, and act. Readiness is right when this returns.
+        """Compare one workload with what runs for it, and act. Readiness is right when this
+        returns.
 
         Returns the task that stops an engine, where one is stopped for good."""
         wanted = self._store.workload(workload_id)
@@ -81,7 +83,8 @@ class Reconciler:
         return running.life.target if running else None
 
     async def stop(self) -> None:
-        """Stop all engines, at the same time; returns when they are gone. The store stays as it is."""
+        """Stop all engines, at the same time; returns when they are gone. The store stays as it
+        is."""
         for workload_id in list(self._running):
             self._end(workload_id, deleted=False)
         if self._ending:
@@ -94,8 +97,11 @@ class Reconciler:
         task = asyncio.create_task(self._live(life, readiness, after))
         return _Running(workload, readiness, life, task)
 
-    async def _live(self, life: Life[Any], readiness: Readiness, after: asyncio.Task[None] | None) -> None:
-        # One engine per workload at any time: two would not fit into one GPU, nor on one fixed port.
+    async def _live(
+        self, life: Life[Any], readiness: Readiness, after: asyncio.Task[None] | None
+    ) -> None:
+        # One engine per workload at any time: two would not fit into one GPU, nor on one fixed
+        # port.
         if after:
             await _wait_for_end(after)
         try:
@@ -115,7 +121,8 @@ class Reconciler:
 
 
 async def _wait_for_end(task: asyncio.Task[None]) -> None:
-    """Wait for a cancelled life until its engine is gone, also when the waiting one is cancelled."""
+    """Wait for a cancelled life until its engine is gone, also when the waiting one is
+    cancelled."""
     cancelled = False
     while not task.done():
         try:

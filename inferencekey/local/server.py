@@ -1,4 +1,5 @@
-"""The platform as one object on an event loop: everything put together, started and stopped in order."""
+"""The platform as one object on an event loop: everything put together, started and stopped in
+order."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ class Server:
         self._exit = AsyncExitStack()
 
     async def start(self) -> None:
-        """Begin to serve. Raises LocalError, with nothing left behind, where that is not possible."""
+        """Begin to serve. Raises LocalError, with nothing left behind, where that is not
+        possible."""
         try:
             await self._start()
         except BaseException:
@@ -72,8 +74,8 @@ class Server:
         records = EngineRecords()
         await asyncio.to_thread(records.sweep)
 
-        # A new connection per request: on loopback it costs little, and no request can meet a connection
-        # that the engine is closing at that moment, which nobody may send again.
+        # A new connection per request: on loopback it costs little, and no request can meet a
+        # connection that the engine is closing at that moment, which nobody may send again.
         http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, force_close=True),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
@@ -83,7 +85,9 @@ class Server:
         on_exit.push_async_callback(http.close)
         self._placement = LocalPlacement(self.log_dir, records, settings.timings.stop_grace)
         start_engine = partial(resolve, stand_in=settings.stand_in)
-        self.reconciler = Reconciler(self.store, self._placement, start_engine, http, settings.timings)
+        self.reconciler = Reconciler(
+            self.store, self._placement, start_engine, http, settings.timings
+        )
 
         runner = web.AppRunner(
             self._app(http),
@@ -112,7 +116,9 @@ class Server:
         settings = self.settings
         control = ControlPlane(self.store, self.reconciler, settings.timings, settings.on_taken)
         data = DataPlane(self.store, self.reconciler, http, settings.timings)
-        admin = Admin(self.store, self.reconciler, self.admin_token, settings.project, self.stopping.set)
+        admin = Admin(
+            self.store, self.reconciler, self.admin_token, settings.project, self.stopping.set
+        )
         return build_app(
             [*control.routes(), *data.routes(), *admin.routes()], any_host=settings.allow_remote
         )
@@ -125,7 +131,8 @@ class Server:
         return path
 
     def _credentials(self) -> Credentials:
-        # Beside the database if there is one: hashes without their texts are of no use, nor the reverse.
+        # Beside the database if there is one: hashes without their texts are of no use, nor the
+        # reverse.
         db = self.settings.db
         file = db.with_name(f"{db.name}.tokens") if db else self.data_dir / "tokens"
         return default_credentials(self.store, file, self.settings.project)
@@ -146,7 +153,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         if cause.errno == errno.EADDRINUSE:
             raise LocalError(
-                f"port {port} on {host} is in use", hint="take another with `--port`; 0 takes a free one"
+                f"port {port} on {host} is in use",
+                hint="take another with `--port`; 0 takes a free one",
             ) from cause
         raise LocalError(f"cannot listen on {host} port {port}: {cause.strerror}") from cause
     return listener

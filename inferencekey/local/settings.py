@@ -39,10 +39,12 @@ class Settings:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.project):
             raise LocalError(
-                f"the project name {self.project!r} is not a slug", hint="use a-z, 0-9 and single `-` in between"
+                f"the project name {self.project!r} is not a slug",
+                hint="use a-z, 0-9 and single `-` in between",
             )
         if not self.allow_remote and not is_loopback(self.host):
             raise LocalError(
-                f"{self.host} can be reached from other machines, and a control token runs commands on this one",
+                f"{self.host} can be reached from other machines, "
+                "and a control token runs commands on this one",
                 hint="keep to 127.0.0.1, or say `--allow-remote` on a network that you trust",
             )

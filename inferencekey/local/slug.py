@@ -1,4 +1,5 @@
-"""Slugs as the platform makes them (wire.md 2.4): canonical form, then `-1`, `-2`… for a taken one."""
+"""Slugs as the platform makes them (wire.md 2.4): canonical form, then `-1`, `-2`… for a taken
+one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The platform's state in SQLite: projects, workloads, tokens, first answers of idempotent creates.
 
-One connection, used by the event loop's thread only, is the one writer: a create reads which slugs are taken
-and writes the row with nothing in between. Write-ahead logging keeps every committed change through a kill -9.
+One connection, used by the event loop's thread only, is the one writer: a create reads which slugs
+are taken and writes the row with nothing in between. Write-ahead logging keeps every committed
+change through a kill -9.
 """
 
 from __future__ import annotations
@@ -33,11 +34,12 @@ CREATE TABLE workloads (
     execution_policy_config TEXT, created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
     UNIQUE (project_id, slug));
 CREATE TABLE tokens (
-    id TEXT PRIMARY KEY, kind TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, name TEXT NOT NULL, project TEXT NOT NULL,
-    scopes TEXT NOT NULL, grants TEXT NOT NULL, created_at TEXT NOT NULL, revoked_at TEXT);
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+    project TEXT NOT NULL, scopes TEXT NOT NULL, grants TEXT NOT NULL, created_at TEXT NOT NULL,
+    revoked_at TEXT);
 CREATE TABLE first_answers (
-    project TEXT NOT NULL, key TEXT NOT NULL, body_hash TEXT NOT NULL, answer BLOB NOT NULL, created_at TEXT NOT NULL,
-    PRIMARY KEY (project, key));
+    project TEXT NOT NULL, key TEXT NOT NULL, body_hash TEXT NOT NULL, answer BLOB NOT NULL,
+    created_at TEXT NOT NULL, PRIMARY KEY (project, key));
 """
 _JSON_COLUMNS = ("config", "execution_policy_config")
 _WORKLOAD_COLUMNS = tuple(field.name for field in fields(Workload) if field.name != "project_slug")
@@ -48,8 +50,8 @@ class SlugTaken(Exception):
 
 
 class Store:
-    """The tables, as values of `types.py`. Every method takes well under a millisecond and is a transaction of its own,
-    unless the caller opens one around several.
+    """The tables, as values of `types.py`. Every method takes well under a millisecond and is a
+    transaction of its own, unless the caller opens one around several.
 
     path: the database's file, or None to keep everything in memory.
     Raises LocalError where the file cannot be opened or was written by a newer version."""
@@ -57,15 +59,19 @@ class Store:
     def __init__(self, path: Path | None = None) -> None:
         self._where = str(path) if path else "memory"
         try:
-            # Made by the thread that starts the platform and used by the loop's thread: never by both at once.
-            self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+            # Made by the thread that starts the platform and used by the loop's thread: never by
+            # both at once.
+            self._db = sqlite3.connect(
+                path or ":memory:", isolation_level=None, check_same_thread=False
+            )
             self._db.row_factory = sqlite3.Row
             if path:
                 path.chmod(0o600)
             self._prepare()
         except (sqlite3.Error, OSError) as cause:
             raise LocalError(
-                f"cannot open the database {self._where}: {cause}", hint="name another file with `--db`"
+                f"cannot open the database {self._where}: {cause}",
+                hint="name another file with `--db`",
             ) from cause
 
     def _prepare(self) -> None:
@@ -80,7 +86,9 @@ class Store:
                 hint="update inferencekey, or name another file with `--db`",
             )
         if version == 0:
-            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            self._db.executescript(
+                f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
 
     def close(self) -> None:
         """Close the database; a write-ahead log is folded into it."""
@@ -122,9 +130,13 @@ class Store:
         """The workload at this address of the project."""
         return next(iter(self._select("WHERE p.slug = ? AND w.slug = ?", (project, slug))), None)
 
-    def create_workload(self, project: str, columns: dict[str, Json], on_taken: OnTaken) -> Workload:
+    def create_workload(
+        self, project: str, columns: dict[str, Json], on_taken: OnTaken
+    ) -> Workload:
         """A new workload. A taken slug gets `-1`, `-2`…, or raises SlugTaken (`on_taken`)."""
-        slug = free_slug(columns["slug"], lambda slug: self.workload_by_slug(project, slug) is not None)
+        slug = free_slug(
+            columns["slug"], lambda slug: self.workload_by_slug(project, slug) is not None
+        )
         if on_taken == "conflict" and slug != columns["slug"]:
             raise SlugTaken(columns["slug"])
         now = _now()
@@ -143,7 +155,8 @@ class Store:
         return self._existing(row["id"])
 
     def update_workload(self, live: Workload, columns: dict[str, Json]) -> Workload:
-        """Set columns. `updated_at` moves only if one of them really changes, and then always forward."""
+        """Set columns. `updated_at` moves only if one of them really changes, and then always
+        forward."""
         changed = {k: v for k, v in columns.items() if not _same_json(getattr(live, k), v)}
         if not changed:
             return live
@@ -190,9 +203,20 @@ class Store:
     ) -> Token:
         """Keep a token's hash. A token that is known already stays as it is, revoked or not."""
         self.ensure_project(project)
-        row = (token_id, kind, hashed(text), name, project, json.dumps(scopes), json.dumps(grants), _now())
+        row = (
+            token_id,
+            kind,
+            hashed(text),
+            name,
+            project,
+            json.dumps(scopes),
+            json.dumps(grants),
+            _now(),
+        )
         self._db.execute(
-            "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL) ON CONFLICT (hash) DO NOTHING", row
+            "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL) "
+            "ON CONFLICT (hash) DO NOTHING",
+            row,
         )
         token = self.token_by_text(text)
         if token is None:
@@ -211,7 +235,8 @@ class Store:
     def revoke_token(self, token_id: str) -> bool:
         """Revoke a token at once; whether there was one in force."""
         done = self._db.execute(
-            "UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (_now(), token_id)
+            "UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
+            (_now(), token_id),
         )
         return done.rowcount == 1
 
@@ -222,19 +247,22 @@ class Store:
         since = _format(datetime.now(timezone.utc) - timedelta(days=IDEMPOTENCY_DAYS))
         self._db.execute("DELETE FROM first_answers WHERE created_at < ?", (since,))
         row = self._db.execute(
-            "SELECT body_hash, answer FROM first_answers WHERE project = ? AND key = ?", (project, key)
+            "SELECT body_hash, answer FROM first_answers WHERE project = ? AND key = ?",
+            (project, key),
         ).fetchone()
         return (row["body_hash"], row["answer"]) if row else None
 
     def keep_first_answer(self, project: str, key: str, body_hash: str, answer: bytes) -> None:
         """Remember the answer to a create."""
         self._db.execute(
-            "INSERT OR IGNORE INTO first_answers VALUES (?, ?, ?, ?, ?)", (project, key, body_hash, answer, _now())
+            "INSERT OR IGNORE INTO first_answers VALUES (?, ?, ?, ?, ?)",
+            (project, key, body_hash, answer, _now()),
         )
 
 
 def workload_object(workload: Workload, phase: str | None) -> dict[str, Json]:
-    """A workload as the wire shows it: every key of 2.5, with the phase for clients that poll (2.11)."""
+    """A workload as the wire shows it: every key of 2.5, with the phase for clients that poll
+    (2.11)."""
     return asdict(workload) | {"workload_slug": workload.slug, "phase": phase}
 
 
@@ -266,7 +294,8 @@ def _format(moment: datetime) -> str:
 
 
 def _now(after: str = "") -> str:
-    """This moment as RFC 3339 with `Z`; later than `after`, even where the clock stands or was set back."""
+    """This moment as RFC 3339 with `Z`; later than `after`, even where the clock stands or was set
+    back."""
     now = _format(datetime.now(timezone.utc))
     if now > after:
         return now

@@ -1,7 +1,8 @@
 """Engines as processes of this machine: the placement that the embedded platform uses.
 
-Each engine leads a session and process group of its own, so that the terminal's Ctrl-C does not reach it and
-one signal reaches all its children. It is killed together with the platform, its output is kept as a log.
+Each engine leads a session and process group of its own, so that the terminal's Ctrl-C does not
+reach it and one signal reaches all its children. It is killed together with the platform, its
+output is kept as a log.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from .types import Address, EngineCommand
 
 LOOPBACK = "127.0.0.1"
 LAST_WORDS_TIMEOUT = 0.5
-"""Seconds that the rest of an ended engine's output may take: a grandchild may hold the pipe open."""
+"""Seconds that the rest of an ended engine's output may take: a grandchild may hold the pipe
+open."""
 _EXEC = str(Path(__file__).with_name("_exec.py"))
 _KEPT_FROM_ENGINES = ("INFERENCEKEY_SDK_TOKEN", "INFERENCEKEY_API_KEY")
 
@@ -63,7 +65,8 @@ class LocalPlacement:
         self._generations: defaultdict[str, int] = defaultdict(int)
 
     async def place(self, replica: Replica, spec: EngineCommand) -> Engine:
-        """Start an engine. Raises LocalError where its port is taken or the system starts no process."""
+        """Start an engine. Raises LocalError where its port is taken or the system starts no
+        process."""
         address = Address(LOOPBACK, spec.fixed_port or _free_port())
         if spec.fixed_port:
             _require_free(address)
@@ -76,7 +79,9 @@ class LocalPlacement:
         if spec.note:
             log.note(spec.note)
         mark = secrets.token_hex(16)
-        engine = await self._spawn(spec.program, argv, env_for(spec, address), mark, log, address, generation)
+        engine = await self._spawn(
+            spec.program, argv, env_for(spec, address), mark, log, address, generation
+        )
         self._records.add(mark, engine.process.pid)
         return engine
 
@@ -99,7 +104,8 @@ class LocalPlacement:
         self._in_a_hurry = True
 
     async def stop(self, handle: Engine) -> None:
-        """TERM to the engine's group, KILL to what is left of it after the grace; then forget it."""
+        """TERM to the engine's group, KILL to what is left of it after the grace; then forget
+        it."""
         if handle.stopped:
             return
         group = handle.process.pid
@@ -137,11 +143,14 @@ class LocalPlacement:
         generation: int,
     ) -> Engine:
         loop = asyncio.get_running_loop()
-        inherited = {name: value for name, value in os.environ.items() if name not in _KEPT_FROM_ENGINES}
+        inherited = {
+            name: value for name, value in os.environ.items() if name not in _KEPT_FROM_ENGINES
+        }
         output_ended: asyncio.Future[None] = loop.create_future()
         read_end, write_end = os.pipe()
         try:
-            # The last await comes before the start: a cancelled caller must not leave a process behind.
+            # The last await comes before the start: a cancelled caller must not leave a process
+            # behind.
             output, _ = await loop.connect_read_pipe(
                 lambda: _Output(log, output_ended), os.fdopen(read_end, "rb", buffering=0)
             )
@@ -155,7 +164,9 @@ class LocalPlacement:
             )
         except OSError as cause:
             log.close()
-            raise LocalError(f"the system starts no process for the engine: {cause.strerror}") from cause
+            raise LocalError(
+                f"the system starts no process for the engine: {cause.strerror}"
+            ) from cause
         finally:
             os.close(write_end)
         exited = _when_reaped(process, loop)
@@ -177,8 +188,11 @@ class _Output(asyncio.Protocol):
             self._ended.set_result(None)
 
 
-def _when_reaped(process: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop) -> asyncio.Future[int]:
-    """A future of the return code. A thread per engine waits, which every POSIX system and event loop can do."""
+def _when_reaped(
+    process: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop
+) -> asyncio.Future[int]:
+    """A future of the return code. A thread per engine waits, which every POSIX system and event
+    loop can do."""
     exited: asyncio.Future[int] = loop.create_future()
 
     def wait() -> None:
@@ -208,7 +222,8 @@ def _free_port() -> int:
 
 
 def _require_free(address: Address) -> None:
-    """Refuse a port on which another program listens: its answers would be taken for the engine's."""
+    """Refuse a port on which another program listens: its answers would be taken for the
+    engine's."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -217,6 +232,6 @@ def _require_free(address: Address) -> None:
             if cause.errno != errno.EADDRINUSE:
                 return  # the engine may hold rights that the platform lacks; it will tell
             raise LocalError(
-                f"port {address.port} is in use by another program, and the workload's `command` names it",
+                f"port {address.port}, which the workload's `command` names, is in use",
                 hint="leave the port out of `command`: the platform adds a free one",
             ) from cause

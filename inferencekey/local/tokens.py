@@ -1,6 +1,8 @@
-"""Tokens (wire.md 1.3): minted in the issued form, kept as a hash, shown once, matched against grants.
+"""Tokens (wire.md 1.3): minted in the issued form, kept as a hash, shown once, matched against
+grants.
 
-The text of a token has 256 random bits, so a plain SHA-256 at rest is enough: there is nothing to guess.
+The text of a token has 256 random bits, so a plain SHA-256 at rest is enough: there is nothing to
+guess.
 """
 
 from __future__ import annotations

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Json = Any
-"""A decoded JSON value. Its shape is checked where it enters (`validation.py`), not by the type checker."""
+"""A decoded JSON value. Its shape is checked where it enters (`validation.py`), not by the type
+checker."""
 
 Phase = Literal["scheduling", "provisioning", "bootstrapping", "ready", "error"]
 TokenKind = Literal["sdk", "live"]
 OnTaken = Literal["suffix", "conflict"]
-"""What a create does when its slug is taken: append `-1`, `-2`… (2.4) or answer 409 (wire.md 2.9)."""
+"""What a create does when its slug is taken: append `-1`, `-2`… (2.4) or answer 409 (wire.md
+2.9)."""
 
 BACKENDS = ("ollama", "vllm", "vllm-omni", "sglang", "llamacpp", "stablediffusioncpp")
 TASK_TYPES = (
@@ -36,7 +38,8 @@ SCOPE_WRITE = "workload:write"
 SCOPE_ASSIGN = "assignment:write"
 SCOPES = (SCOPE_READ, SCOPE_WRITE, SCOPE_ASSIGN)
 DEFAULT_SCOPES = (SCOPE_WRITE, SCOPE_ASSIGN)
-"""wire.md 1.3. On one machine there is nothing to assign: `assignment:write` is kept and shown only."""
+"""wire.md 1.3. On one machine there is nothing to assign: `assignment:write` is kept and shown
+only."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What the control plane accepts as the body of a create or PATCH (wire.md 2.6).
 
-The rules are a server's: unknown keys are passed over, known ones are checked by type, and what is stored
-is stored as it came. Every refusal is a 400 that names the field.
+The rules are a server's: unknown keys are passed over, known ones are checked by type, and what is
+stored is stored as it came. Every refusal is a 400 that names the field.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def parse_object(raw: bytes) -> dict[str, Json]:
 
 
 def create_fields(body: dict[str, Json]) -> dict[str, Json]:
-    """The columns of a new workload, `slug` canonical. Raises HttpError 400 naming the first bad field."""
+    """The columns of a new workload, `slug` canonical. Raises HttpError 400 naming the first bad
+    field."""
     for field in ("name", "slug", "backend", "model_name"):
         if body.get(field) is None:
             _refuse(field, "is required")
@@ -47,7 +48,8 @@ def create_fields(body: dict[str, Json]) -> dict[str, Json]:
 
 
 def patch_fields(body: dict[str, Json], live: Workload) -> dict[str, Json]:
-    """The columns that a PATCH sets. `slug`, `task_type` and `id` may be repeated, but not changed."""
+    """The columns that a PATCH sets. `slug`, `task_type` and `id` may be repeated, but not
+    changed."""
     for field in ("id", "slug", "task_type"):
         if field in body and body[field] != getattr(live, field):
             raise HttpError(

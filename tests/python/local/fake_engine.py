@@ -1,8 +1,7 @@
 """A small OpenAI-compatible engine for tests: a real process, whose faults are its options.
 
-It answers a chat with the text of the last message, streams it word by word, and gives embeddings of three
-numbers. `GET /journal` shows what reached it.
-"""
+It answers a chat with the text of the last message, streams it word by word, and gives embeddings
+of three numbers. `GET /journal` shows what reached it. """
 
 from __future__ import annotations
 
@@ -22,16 +21,24 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--model", default="fake-model", help="the name that it lists and answers with")
+    parser.add_argument(
+        "--model", default="fake-model", help="the name that it lists and answers with"
+    )
     parser.add_argument("--no-health", action="store_true", help="has no /health route")
     parser.add_argument("--sick", action="store_true", help="/health is 503 for ever")
     parser.add_argument("--slow-start", type=float, default=0, help="seconds before it listens")
-    parser.add_argument("--die", type=int, help="exit with this code before it listens, after its last words")
+    parser.add_argument(
+        "--die", type=int, help="exit with this code before it listens, after its last words"
+    )
     parser.add_argument("--die-once", help="like --die 3, but only while this file does not exist")
     parser.add_argument("--refuse-chat", type=int, help="answer every chat with this status")
     parser.add_argument("--ignore-term", action="store_true")
-    parser.add_argument("--child", choices=["same-group", "own-session"], help="start a child that sleeps")
-    parser.add_argument("--pause", type=float, default=0.0, help="seconds between two streamed words")
+    parser.add_argument(
+        "--child", choices=["same-group", "own-session"], help="start a child that sleeps"
+    )
+    parser.add_argument(
+        "--pause", type=float, default=0.0, help="seconds between two streamed words"
+    )
     return parser.parse_args()
 
 
@@ -61,12 +68,18 @@ class FakeEngine:
     async def chat(self, request: web.Request) -> web.StreamResponse:
         raw = await request.text()
         body = json.loads(raw)
-        entry = {"raw": raw if len(raw) < 10_000 else len(raw), "headers": dict(request.headers), "cancelled": False}
+        entry = {
+            "raw": raw if len(raw) < 10_000 else len(raw),
+            "headers": dict(request.headers),
+            "cancelled": False,
+        }
         self.journal.append(entry)
         if self.args.refuse_chat:
             return web.json_response({"error": "no chat here"}, status=self.args.refuse_chat)
         if body["model"] != self.args.model:
-            return web.json_response({"error": {"message": f"no model {body['model']}"}}, status=404)
+            return web.json_response(
+                {"error": {"message": f"no model {body['model']}"}}, status=404
+            )
         text = body["messages"][-1]["content"]
         if text == "die":
             os._exit(7)
@@ -79,7 +92,11 @@ class FakeEngine:
             entry["cancelled"] = True
             raise
         message = {"role": "assistant", "content": text}
-        answer = {"id": "1", "model": self.args.model, "choices": [{"message": message, "finish_reason": "stop"}]}
+        answer = {
+            "id": "1",
+            "model": self.args.model,
+            "choices": [{"message": message, "finish_reason": "stop"}],
+        }
         return web.json_response(answer, headers={"x-engine": "fake"})
 
     async def stream(self, request: web.Request, text: str) -> web.StreamResponse:
@@ -95,16 +112,24 @@ class FakeEngine:
         return response
 
     def frame(self, delta: dict[str, str], finish_reason: str | None = None) -> bytes:
-        chunk = {"model": self.args.model, "choices": [{"delta": delta, "finish_reason": finish_reason}]}
+        chunk = {
+            "model": self.args.model,
+            "choices": [{"delta": delta, "finish_reason": finish_reason}],
+        }
         return b"data: " + json.dumps(chunk).encode() + b"\n\n"
 
     async def embeddings(self, request: web.Request) -> web.Response:
         body = await request.json()
-        rows = [{"index": i, "embedding": [float(len(t)), 0.5, -1.0]} for i, t in enumerate(body["input"])]
+        rows = [
+            {"index": i, "embedding": [float(len(t)), 0.5, -1.0]}
+            for i, t in enumerate(body["input"])
+        ]
         return web.json_response({"model": body["model"], "data": rows})
 
     async def upload(self, request: web.Request) -> web.Response:
-        return web.json_response({"type": request.headers["content-type"], "bytes": len(await request.read())})
+        return web.json_response(
+            {"type": request.headers["content-type"], "bytes": len(await request.read())}
+        )
 
     async def voices(self, request: web.Request) -> web.Response:
         return web.json_response({"voices": ["a"], "query": request.query_string})
