@@ -176,6 +176,7 @@ fn again(repeat: Repeat, outcome: Outcome) -> Again {
         Repeat::Idempotent => [Yes,   Yes, Yes,     Yes,     Yes, No],
         Repeat::OnRequest =>  [Yes,   No,  IfAsked, No,      No,  No],
         Repeat::Never =>      [Yes,   No,  No,      No,      No,  No],
+        Repeat::Reopened =>   [No,    No,  No,      No,      No,  No],
     };
     row[outcome as usize]
 }

@@ -33,15 +33,18 @@ pub(crate) enum Accept {
 }
 
 /// When the same request may be sent again by itself (columns "Sent again" of wire.md 5.5). A request that was never
-/// processed (refused, not resolved, handshake not finished) is sent again whatever this says.
+/// processed (refused, not resolved, handshake not finished) is sent again by all but `Reopened`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
     /// List, PATCH, DELETE, embeddings: a repeat has no second effect.
     Idempotent,
     /// Chat: costs money, so only where the server asks for it (429 or 503 with `retry-after`).
     OnRequest,
-    /// Create, whose caller lists first (wire.md 2.9); readiness, which has its own schedule (2.11).
+    /// Create, whose caller lists first (wire.md 2.9).
     Never,
+    /// Readiness: not even what was never processed, since it is reopened by a schedule of its own that counts neither as
+    /// retries nor against the budget (wire.md 2.11).
+    Reopened,
 }
 
 /// A response whose head has arrived.
