@@ -1,4 +1,4 @@
-"""`ensure` is safe to repeat: the second run changes nothing, a changed spec changes only what differs."""
+"""`ensure` is safe to repeat: it changes nothing, or only what differs from the spec."""
 
 from dataclasses import replace
 

@@ -147,3 +147,6 @@ impl Wire for HttpWire {
         self.pool.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! Real sockets against a listener that plays a script per connection.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use http::Method;
+
+use super::*;
+use crate::driver::block::{Driven, drive};
+use crate::secret::Secret;
+use crate::transport::{Clocks, Repeat, body};
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// What the listener does on one connection.
+#[derive(Clone, Copy)]
+enum Step {
+    /// Reads one request, then writes this.
+    Answer(&'static [u8]),
+    /// Closes the connection.
+    Close,
+}
+
+/// Plays one script per connection, in order; returns how many connections were made.
+fn serve(scripts: Vec<Vec<Step>>) -> (HttpWire, JoinHandle<usize>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let count = scripts.len();
+    let server = thread::spawn(move || {
+        let open: Vec<TcpStream> = scripts.iter().filter_map(|script| play(&listener, script)).collect();
+        drop(open);
+        count
+    });
+    (wire(port), server)
+}
+
+fn play(listener: &TcpListener, script: &[Step]) -> Option<TcpStream> {
+    let (mut stream, _) = listener.accept().expect("a connection");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
+    for step in script {
+        match step {
+            Step::Answer(bytes) => {
+                read_request(&mut stream);
+                stream.write_all(bytes).expect("a reader");
+            }
+            Step::Close => return None,
+        }
+    }
+    Some(stream)
+}
+
+/// Requests in these tests have no body.
+fn read_request(stream: &mut TcpStream) {
+    let mut seen = Vec::new();
+    let mut byte = [0];
+    while !seen.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|count| count == 1) {
+        seen.push(byte[0]);
+    }
+}
+
+fn wire(port: u16) -> HttpWire {
+    let base = BaseUrl::parse(&format!("http://127.0.0.1:{port}"), false).expect("a base URL");
+    HttpWire {
+        host: HeaderValue::from_str(&base.authority()).expect("a host"),
+        user_agent: HeaderValue::from_static("test"),
+        base,
+        trust: Trust::new(None, &|_| None).expect("no bundle"),
+        pool: Arc::default(),
+    }
+}
+
+fn get() -> Request {
+    Request {
+        method: Method::GET,
+        path: "/x".into(),
+        token: Secret::new("ik_sdk_test"),
+        accept: Accept::Json,
+        body: None,
+        idempotency_key: None,
+        repeat: Repeat::Never,
+    }
+}
+
+fn block<F: Future>(future: F) -> F::Output {
+    let mut future = Box::pin(future);
+    match drive(Deadline::after(Some(Duration::from_secs(10))), |cx| future.as_mut().poll(cx)) {
+        Driven::Ready(output) => output,
+        _ => panic!("no answer within the limit"),
+    }
+}
+
+/// One GET: status and body, or the error's code and words.
+fn fetch(wire: &HttpWire) -> Result<(u16, String), (&'static str, String)> {
+    let second = Some(Duration::from_secs(5));
+    let clocks = Clocks {
+        connect: second,
+        first_token: None,
+        idle: second,
+        total: second,
+        cold_start: None,
+    };
+    let call = Call::start("list", clocks, false);
+    let outcome = block(async {
+        let mut response = wire.send(&get(), &call).await?;
+        let text = body::whole(&mut response.body, second).await?;
+        Ok((response.status, String::from_utf8_lossy(&text).into_owned()))
+    });
+    outcome.map_err(|error: Error| (error.code, error.words.clone()))
+}
+
+fn ok() -> Result<(u16, String), (&'static str, String)> {
+    Ok((200, "ok".to_owned()))
+}
+
+#[test]
+fn sequential_calls_share_one_connection() {
+    let (wire, server) = serve(vec![vec![Step::Answer(OK); 3]]);
+    for _ in 0..3 {
+        assert_eq!(fetch(&wire), ok());
+    }
+    assert_eq!(server.join().expect("the server"), 1);
+}
+
+#[test]
+fn a_connection_that_died_idle_is_replaced_unnoticed() {
+    let (wire, server) = serve(vec![vec![Step::Answer(OK), Step::Close], vec![Step::Answer(OK)]]);
+    assert_eq!(fetch(&wire), ok());
+    assert_eq!(fetch(&wire), ok());
+    assert_eq!(server.join().expect("the server"), 2);
+}
+
+#[test]
+fn bytes_that_nobody_asked_for_condemn_a_connection() {
+    let twice = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nother";
+    let (wire, server) = serve(vec![vec![Step::Answer(twice)], vec![Step::Answer(OK)]]);
+    assert_eq!(fetch(&wire), ok());
+    assert_eq!(fetch(&wire), ok());
+    assert_eq!(server.join().expect("the server"), 2);
+}
+
+#[test]
+fn interim_close_delimited_and_chunked_answers_are_transparent() {
+    for answer in [
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".as_slice(),
+        b"HTTP/1.1 200 OK\r\n\r\nok",
+        b"HTTP/1.0 200 OK\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\no\r\n1;x=y\r\nk\r\n0\r\n\r\n",
+    ] {
+        let (wire, _) = serve(vec![vec![Step::Answer(answer), Step::Close]]);
+        assert_eq!(fetch(&wire), ok(), "{}", String::from_utf8_lossy(answer));
+    }
+}
+
+#[test]
+fn broken_answers_are_named() {
+    let cases: [(&[u8], &str, &str); 6] = [
+        (b"", "connection_lost", "lost before an answer"),
+        (b"HTTP/1.1 200 OK\r\ncontent-le", "connection_lost", "cut"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok", "connection_lost", "cut"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\no\r\n", "connection_lost", "cut"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", "protocol_error", "framing"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "protocol_error", "not valid HTTP/1.1"),
+    ];
+    for (answer, code, words) in cases {
+        let (wire, _) = serve(vec![vec![Step::Answer(answer), Step::Close]]);
+        let (found, said) = fetch(&wire).expect_err("a broken answer");
+        assert_eq!(found, code, "{said}");
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn a_closed_port_is_refused_in_words() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    drop(listener);
+    let (code, words) = fetch(&wire(port)).expect_err("nobody listens");
+    assert_eq!((code, words.as_str()), ("connection_failed", "could not connect: connection refused"));
+}
+
+#[test]
+fn a_name_that_cannot_exist_is_a_dns_failure() {
+    let label = "x".repeat(64);
+    let error = block(resolve::resolve(&format!("{label}.invalid"), 80)).expect_err("no such name");
+    assert_eq!((error.code, error.stage), (code::DNS_FAILED, Stage::NotSent));
+}
+
+#[test]
+fn a_dead_first_address_does_not_matter() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let alive = listener.local_addr().expect("an address");
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let dead = closed.local_addr().expect("an address");
+    drop(closed);
+    assert!(block(connect::connect(vec![dead, alive])).is_ok());
+}
