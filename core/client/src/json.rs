@@ -195,7 +195,7 @@ pub(crate) fn read<'de, T: Node<'de>>(document: &'de [u8]) -> Result<Field<T>, S
 
 /// The words for a reader's error.
 pub(crate) fn not_json(error: &serde_json::Error) -> String {
-    format!("not JSON ({error})")
+    if error.is_data() { error.to_string() } else { format!("not JSON ({error})") }
 }
 
 /// Is the nesting deeper than [`MAX_DEPTH`]? Few openings cannot nest deeply, which settles nearly every document.

@@ -13,9 +13,11 @@ pub(crate) mod retry;
 #[cfg(test)]
 pub(crate) mod script;
 pub(crate) mod sse;
+mod unreadable;
 mod wire;
 
 pub(crate) use call::{Answer, Opened, Transport};
 pub(crate) use clocks::{Call, Clocks};
 pub(crate) use http::{HttpWire, Trust};
+pub(crate) use unreadable::unreadable;
 pub(crate) use wire::{Accept, BodyRead, Repeat, Request, Response, Wire};
