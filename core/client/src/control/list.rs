@@ -1,0 +1,268 @@
+//! One page of the list of workloads (wire.md 2.5): scanned, and only what is asked for is kept.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::json;
+
+/// Which elements of a list may matter, judged by their text.
+pub(super) type Wanted<'a> = &'a (dyn Fn(&str) -> bool + Send + Sync);
+
+/// What one answer held.
+#[derive(Debug)]
+pub(crate) struct Page<'a> {
+    /// The text of each wanted element.
+    pub(crate) elements: Vec<&'a str>,
+    pub(crate) rest: Rest,
+}
+
+/// What comes after a page.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// That was all.
+    Nothing,
+    /// Another page, under this cursor.
+    Cursor(String),
+    /// More, and no way to ask for it.
+    Hidden,
+}
+
+/// A workload as the platform tells it.
+#[derive(Debug, Clone)]
+pub(crate) struct Workload {
+    pub(crate) id: String,
+    pub(crate) slug: String,
+    /// The object as it arrived.
+    pub(crate) text: String,
+    pub(crate) fields: Map<String, Value>,
+}
+
+impl Workload {
+    /// Reads an object with a non-empty `id` and `slug`; `None` for anything else.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let fields: Map<String, Value> = serde_json::from_str(text).ok()?;
+        let word = |key: &str| {
+            fields.get(key)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        Some(Self { id: word("id")?, slug: word("slug")?, text: text.to_owned(), fields })
+    }
+}
+
+/// May the element have this slug? A text without the slug's letters can only have it if something is escaped.
+pub(crate) fn may_have_slug(element: &str, slug: &str) -> bool {
+    memchr::memmem::find(element.as_bytes(), slug.as_bytes()).is_some()
+        || memchr::memchr(b'\\', element.as_bytes()).is_some()
+}
+
+/// Reads an answer. An error says in words why it is no list.
+pub(crate) fn read<'a>(body: &'a [u8], wanted: Wanted<'_>) -> Result<Page<'a>, String> {
+    let text = std::str::from_utf8(body).map_err(|_| "not UTF-8".to_owned())?;
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let envelope = Envelope { wanted }.deserialize(&mut reader);
+    let page = envelope.and_then(|page| reader.end().map(|()| page));
+    page.map_err(|error| json::not_json(&error))
+}
+
+/// The keys a list may stand under; of several, the first in this order counts.
+const LISTS: [&str; 3] = ["workloads", "data", "items"];
+
+/// The whole answer: a list, an envelope with one, or null.
+struct Envelope<'w> {
+    wanted: Wanted<'w>,
+}
+
+impl<'de> DeserializeSeed<'de> for Envelope<'_> {
+    type Value = Page<'de>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Page<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Envelope<'_> {
+    type Value = Page<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of workloads")
+    }
+
+    fn visit_unit<E>(self) -> Result<Page<'de>, E> {
+        Ok(Page { elements: Vec::new(), rest: Rest::Nothing })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Page<'de>, A::Error> {
+        let elements = Elements { wanted: self.wanted }.visit_seq(items)?;
+        Ok(Page { elements, rest: Rest::Nothing })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Page<'de>, A::Error> {
+        let mut list: Option<(usize, Vec<&'de str>)> = None;
+        let mut cursors = [None, None];
+        let mut has_more = None;
+        while let Some(key) = entries.next_key::<String>()? {
+            match key.as_str() {
+                "next_cursor" => cursors[0] = cursor(entries.next_value()?),
+                "cursor" => cursors[1] = cursor(entries.next_value()?),
+                "has_more" => has_more = flag(entries.next_value()?),
+                key => match LISTS.iter().position(|name| *name == key) {
+                    Some(rank) if list.as_ref().is_none_or(|(before, _)| rank <= *before) => {
+                        let elements = Elements { wanted: self.wanted };
+                        list = Some((rank, entries.next_value_seed(elements)?));
+                    }
+                    _ => drop(entries.next_value::<IgnoredAny>()?),
+                },
+            }
+        }
+        let [next_cursor, cursor] = cursors;
+        let (_, elements) = list.ok_or_else(|| {
+            A::Error::custom("an object without `workloads`, `data` or `items`")
+        })?;
+        Ok(Page { elements, rest: rest(next_cursor.or(cursor), has_more) })
+    }
+}
+
+fn rest(cursor: Option<String>, has_more: Option<bool>) -> Rest {
+    match (cursor, has_more) {
+        (_, Some(false)) | (None, None) => Rest::Nothing,
+        (Some(cursor), _) => Rest::Cursor(cursor),
+        (None, Some(true)) => Rest::Hidden,
+    }
+}
+
+/// A non-blank string; a cursor of any other type is none.
+fn cursor(value: &RawValue) -> Option<String> {
+    let text: String = serde_json::from_str(value.get()).ok()?;
+    (!text.trim().is_empty()).then_some(text)
+}
+
+fn flag(value: &RawValue) -> Option<bool> {
+    serde_json::from_str(value.get()).ok()
+}
+
+/// A list, or null.
+struct Elements<'w> {
+    wanted: Wanted<'w>,
+}
+
+impl<'de> DeserializeSeed<'de> for Elements<'_> {
+    type Value = Vec<&'de str>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Elements<'_> {
+    type Value = Vec<&'de str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of workloads")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = items.next_element::<&RawValue>()? {
+            if (self.wanted)(element.get()) {
+                elements.push(element.get());
+            }
+        }
+        Ok(elements)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(body: &str) -> Result<(Vec<String>, Rest), String> {
+        let page = read(body.as_bytes(), &|_| true)?;
+        Ok((page.elements.into_iter().map(str::to_owned).collect(), page.rest))
+    }
+
+    #[test]
+    fn every_envelope_is_a_list() {
+        for (body, count) in [
+            ("[1,2]", 2),
+            (" null ", 0),
+            (r#"{"workloads":[{}]}"#, 1),
+            (r#"{"data":[1,2,3],"total":3}"#, 3),
+            (r#"{"total":{"items":[1]},"items":[]}"#, 0),
+            (r#"{"items":null}"#, 0),
+            (r#"{"data":[1],"workloads":[1,2]}"#, 2),
+            (r#"{"workloads":[1,2],"data":[1]}"#, 2),
+        ] {
+            let (elements, rest) = page(body).expect(body);
+            assert_eq!((elements.len(), rest), (count, Rest::Nothing), "{body}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_none() {
+        for body in [
+            "",
+            "<html>",
+            "{}",
+            r#"{"list":[]}"#,
+            r#"{"workloads":{}}"#,
+            r#"{"workloads":7}"#,
+            r#"{"data":"x"}"#,
+            "7",
+            "\"x\"",
+            "true",
+            "[1",
+            "[] []",
+            "[1,]",
+        ] {
+            assert!(page(body).is_err(), "{body}");
+        }
+        assert!(read(b"[\"\xff\"]", &|_| true).is_err());
+    }
+
+    #[test]
+    fn the_rest_of_a_list_is_known_hidden_or_nothing() {
+        for (keys, expected) in [
+            (r#""next_cursor":"c 1""#, Rest::Cursor("c 1".into())),
+            (r#""cursor":"c","has_more":true"#, Rest::Cursor("c".into())),
+            (r#""cursor":"b","next_cursor":"a""#, Rest::Cursor("a".into())),
+            (r#""cursor":"b","next_cursor":null"#, Rest::Cursor("b".into())),
+            (r#""next_cursor":"c","has_more":false"#, Rest::Nothing),
+            (r#""next_cursor":" ","has_more":null"#, Rest::Nothing),
+            (r#""next_cursor":7"#, Rest::Nothing),
+            (r#""has_more":true"#, Rest::Hidden),
+            (r#""has_more":true,"next_cursor":"""#, Rest::Hidden),
+            (r#""has_more":"yes""#, Rest::Nothing),
+        ] {
+            let (_, rest) = page(&format!("{{\"data\":[],{keys}}}")).expect(keys);
+            assert_eq!(rest, expected, "{keys}");
+        }
+    }
+
+    #[test]
+    fn only_what_may_match_is_kept_and_odd_siblings_do_not_matter() {
+        let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+        let body = format!(r#"[null,7,"a",{deep},{{"slug":"b"}},{{"slug":"a\u002db","id":"1"}}]"#);
+        let page = read(body.as_bytes(), &|text| may_have_slug(text, "a-b")).expect("a list");
+        assert_eq!(page.elements, [r#"{"slug":"a\u002db","id":"1"}"#]);
+        let workload = Workload::read(page.elements[0]).expect("a workload");
+        assert_eq!((workload.id.as_str(), workload.slug.as_str()), ("1", "a-b"));
+    }
+
+    #[test]
+    fn a_workload_needs_an_id_and_a_slug() {
+        for (text, expected) in [
+            (r#"{"id":"1","slug":"a","x":null}"#, true),
+            (r#"{"id":"","slug":"a"}"#, false),
+            (r#"{"id":1,"slug":"a"}"#, false),
+            (r#"{"slug":"a"}"#, false),
+            (r#"{"id":"1","slug":null}"#, false),
+            (r#"["id","slug"]"#, false),
+        ] {
+            assert_eq!(Workload::read(text).is_some(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What `ensure` would change, as a value (wire.md 2.7), and the bodies that change it (wire.md 2.6, 2.8).
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::compare::Change;
+use super::drift::{self, Drift};
+use crate::error::{Class, Error, code};
+use crate::spec::WorkloadSpec;
+
+/// What has to be done so that live matches the spec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Action {
+    Create,
+    Update,
+    Unchanged,
+    /// A field differs that cannot change in place.
+    Conflict,
+}
+
+/// The list of intended changes, by the spec's names.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Plan {
+    pub(crate) action: Action,
+    pub(crate) changes: Vec<Change>,
+    /// Differences that cannot be written.
+    pub(crate) conflicts: Vec<Change>,
+    /// Live fields that the spec leaves alone.
+    pub(crate) unmanaged: usize,
+    /// What else there is to say, as sentences.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Plan {
+    /// The plan for a slug that is not there: everything that would be sent, by the spec's names.
+    pub(crate) fn create(body: &Map<String, Value>) -> Self {
+        Self {
+            action: Action::Create,
+            changes: drift::declared(body),
+            conflicts: Vec::new(),
+            unmanaged: 0,
+            notes: Vec::new(),
+        }
+    }
+
+    /// The plan for a workload that is there.
+    pub(crate) fn update(drift: &Drift) -> Self {
+        let action = match (drift.conflicts.is_empty(), drift.changes.is_empty()) {
+            (false, _) => Action::Conflict,
+            (true, false) => Action::Update,
+            (true, true) => Action::Unchanged,
+        };
+        Self {
+            action,
+            changes: drift.changes.clone(),
+            conflicts: drift.conflicts.clone(),
+            unmanaged: drift.unmanaged,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Does live differ from the spec?
+    pub(crate) fn is_drift(&self) -> bool {
+        matches!(self.action, Action::Update | Action::Conflict)
+    }
+
+    /// `model`, `config.max_model_len`: each field that differs.
+    pub(crate) fn fields(&self) -> String {
+        let changes = self.conflicts.iter().chain(&self.changes);
+        changes.map(|change| format!("`{}`", change.path)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// As JSON, by the schema of `docs/c-api.md`.
+    pub(crate) fn to_value(&self) -> Value {
+        // Strings, numbers and values that came from JSON: nothing in a plan can fail to be written.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// `DriftError` of a policy or a field that forbids the write.
+    pub(crate) fn refusal(&self, slug: &str, code: &'static str) -> Error {
+        let fields = self.fields();
+        let (words, hint) = match code {
+            code::IMMUTABLE_FIELD => (
+                format!("workload `{slug}` cannot change {fields} in place; nothing was changed"),
+                "delete the workload first, or give the spec another slug".to_owned(),
+            ),
+            _ => (
+                format!("workload `{slug}` differs from its spec in {fields}; nothing was changed"),
+                "use on_drift=\"reconcile\" to write the difference, or correct the spec".to_owned(),
+            ),
+        };
+        let mut error = Error::new(Class::DriftError, code, words).hint(hint);
+        error.field =
+            self.conflicts.iter().chain(&self.changes).next().map(|change| change.path.clone());
+        error.extra.plan = Some(self.to_value());
+        error
+    }
+}
+
+/// The body of a create: exactly what is set, under the wire's names (wire.md 2.6).
+pub(crate) fn create_body(spec: &WorkloadSpec) -> Map<String, Value> {
+    let mut body = Map::new();
+    let mut put = |key: &str, value: Option<Value>| {
+        value.map(|value| body.insert(key.to_owned(), value));
+    };
+    let text = |text: &str| Some(Value::from(text));
+    put("name", text(&spec.name));
+    put("slug", text(&spec.slug));
+    put("task_type", text(spec.task_type.as_deref().unwrap_or("text2text")));
+    put("backend", text(&spec.backend));
+    put("model_name", text(&spec.model));
+    put("description", spec.description.clone().map(Value::from));
+    put("config", spec.config.clone().map(Value::from));
+    put("worker_id", spec.worker_id.clone().map(Value::from));
+    put("gpu_resource_id", spec.gpu_resource_id.clone().map(Value::from));
+    put("execution_policy", spec.execution_policy.clone().map(Value::from));
+    put("execution_policy_config", spec.execution_policy_config.clone().map(Value::from));
+    body
+}
