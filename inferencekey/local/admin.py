@@ -31,12 +31,14 @@ class Admin:
         reconciler: Reconciler,
         token: str,
         project: str,
+        on_revoked: Callable[[str], None],
         shut_down: Callable[[], None],
     ) -> None:
         self._store = store
         self._reconciler = reconciler
         self._token = token
         self._project = project
+        self._on_revoked = on_revoked
         self._shut_down = shut_down
 
     def routes(self) -> list[web.RouteDef]:
@@ -79,6 +81,7 @@ class Admin:
         token_id = request.match_info["id"]
         if not self._store.revoke_token(token_id):
             raise HttpError(404, f"there is no token in force with the id `{token_id}`")
+        self._on_revoked(token_id)
         return web.Response(status=204)
 
     async def shut_down(self, request: web.Request) -> web.Response:

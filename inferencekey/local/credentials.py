@@ -36,6 +36,21 @@ def default_credentials(store: Store, file: Path, project: str) -> Credentials:
     return credentials
 
 
+def forget(file: Path, token_id: str) -> None:
+    """Take a revoked token out of `file`: a store in memory forgets that it was revoked."""
+    kept = _read(file)
+    left = {
+        project: {name: text for name, text in pair.items() if _id(text) != token_id}
+        for project, pair in kept.items()
+    }
+    if left != kept:
+        write_private(file, json.dumps(left, indent=2) + "\n")
+
+
+def _id(text: str) -> str:
+    return text.split("_")[2]
+
+
 def _read(file: Path) -> dict[str, dict[str, str]]:
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
@@ -47,10 +62,9 @@ def _read(file: Path) -> dict[str, dict[str, str]]:
 def _in_force(store: Store, kind: TokenKind, text: str | None, project: str) -> str:
     """`text`, once the store knows it; a new token where there is none or it has been revoked."""
     if text:
-        token_id = text.split("_")[2]
         scopes, grants = (DEFAULT_SCOPES, ()) if kind == "sdk" else ((), (f"{project}/*",))
         token = store.add_token(
-            kind, token_id, text, name=_NAME, project=project, scopes=scopes, grants=grants
+            kind, _id(text), text, name=_NAME, project=project, scopes=scopes, grants=grants
         )
         if token.revoked_at is None:
             return text

@@ -19,7 +19,7 @@ from aiohttp import web
 from .admin import Admin
 from .app import build_app
 from .control import ControlPlane
-from .credentials import Credentials, default_credentials
+from .credentials import default_credentials, forget
 from .data import DataPlane
 from .engines import resolve
 from .errors import LocalError
@@ -70,7 +70,7 @@ class Server:
         self.store = Store(settings.db)
         on_exit.callback(self.store.close)
         self.store.ensure_project(settings.project)
-        self.credentials = self._credentials()
+        self.credentials = default_credentials(self.store, self._tokens_file(), settings.project)
         records = EngineRecords()
         await asyncio.to_thread(records.sweep)
 
@@ -117,7 +117,12 @@ class Server:
         control = ControlPlane(self.store, self.reconciler, settings.timings, settings.on_taken)
         data = DataPlane(self.store, self.reconciler, http, settings.timings)
         admin = Admin(
-            self.store, self.reconciler, self.admin_token, settings.project, self.stopping.set
+            self.store,
+            self.reconciler,
+            self.admin_token,
+            settings.project,
+            on_revoked=partial(forget, self._tokens_file()),
+            shut_down=self.stopping.set,
         )
         return build_app(
             [*control.routes(), *data.routes(), *admin.routes()], any_host=settings.allow_remote
@@ -130,12 +135,10 @@ class Server:
         self._exit.callback(shutil.rmtree, path, ignore_errors=True)
         return path
 
-    def _credentials(self) -> Credentials:
-        # Beside the database if there is one: hashes without their texts are of no use, nor the
-        # reverse.
+    def _tokens_file(self) -> Path:
+        # Beside the database if there is one: hashes are of no use without their texts.
         db = self.settings.db
-        file = db.with_name(f"{db.name}.tokens") if db else self.data_dir / "tokens"
-        return default_credentials(self.store, file, self.settings.project)
+        return db.with_name(f"{db.name}.tokens") if db else self.data_dir / "tokens"
 
 
 def _listen(host: str, port: int) -> socket.socket:
