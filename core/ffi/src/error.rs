@@ -1,0 +1,103 @@
+//! Errors: why a call failed. Independent of every other handle, and readable on any thread.
+//!
+//! - a negative status stores one in *err, ikey_event_error gives one
+//!   - ikey_error_code: what to branch on
+//!   - ikey_error_json: everything about it (docs/c-api.md, "Errors")
+//! - ikey_error_free
+
+use std::mem::MaybeUninit;
+
+use inferencekey_core::Error;
+use serde_json::json;
+
+use crate::guard::{Failure, guard_free, guard_status};
+use crate::handle;
+use crate::memory::output;
+use crate::status::{IKEY_OK, ikey_status};
+use crate::types::ikey_error;
+
+/// An error's texts, made once, so that views stay where they are.
+pub(crate) struct ErrorObject {
+    code: &'static str,
+    json: Vec<u8>,
+}
+
+impl ErrorObject {
+    /// Describes why the export `function` failed.
+    pub(crate) fn new(function: &'static str, failure: &Failure) -> Self {
+        let (class, code) = failure.class();
+        let json = match failure {
+            Failure::Core(error) => return Self::of(error),
+            Failure::Call { field, words, .. } => {
+                refusal(class.name(), code, format!("{function}: {words}"), Some(field))
+            }
+            Failure::Panic(words) => refusal(
+                class.name(),
+                code,
+                format!("{function}: a defect in the library was caught: {words}"),
+                None,
+            ),
+        };
+        Self { code, json }
+    }
+
+    /// Describes an error of the core.
+    pub(crate) fn of(error: &Error) -> Self {
+        Self { code: error.code, json: error.to_json() }
+    }
+}
+
+/// An error of the ABI itself, with the same keys as those of the core.
+fn refusal(class: &str, code: &str, message: String, field: Option<&str>) -> Vec<u8> {
+    json!({
+        "class": class, "code": code, "message": message, "api_code": null, "status": null, "attempts": null,
+        "request_id": null, "retryable": false, "retry_after": null, "body": null, "host": null,
+        "operation": null, "field": field, "hint": null,
+    })
+    .to_string()
+    .into_bytes()
+}
+
+/// Gives the code of an error as text, for example not_found: the same in every language (docs/c-api.md, "Errors").
+/// IKEY_OK: *bytes and *length are a view into error.
+#[unsafe(no_mangle)]
+pub extern "C" fn ikey_error_code(
+    error: *const ikey_error,
+    bytes: Option<&mut MaybeUninit<*const u8>>,
+    length: Option<&mut MaybeUninit<usize>>,
+) -> ikey_status {
+    view(error, bytes, length, |error| error.code.as_bytes())
+}
+
+/// Gives everything about an error as a JSON object: class, code, message, status, hint and more (docs/c-api.md, "Errors").
+/// IKEY_OK: *bytes and *length are a view into error.
+#[unsafe(no_mangle)]
+pub extern "C" fn ikey_error_json(
+    error: *const ikey_error,
+    bytes: Option<&mut MaybeUninit<*const u8>>,
+    length: Option<&mut MaybeUninit<usize>>,
+) -> ikey_status {
+    view(error, bytes, length, |error| &error.json)
+}
+
+/// Frees an error.
+#[unsafe(no_mangle)]
+pub extern "C" fn ikey_error_free(error: *mut ikey_error) -> ikey_status {
+    guard_free::<ErrorObject>(error, "error")
+}
+
+fn view(
+    error: *const ikey_error,
+    bytes: Option<&mut MaybeUninit<*const u8>>,
+    length: Option<&mut MaybeUninit<usize>>,
+    part: impl FnOnce(&ErrorObject) -> &[u8],
+) -> ikey_status {
+    guard_status(|| {
+        let error = handle::take::<ErrorObject>(error, "error")?;
+        let (bytes, length) = (output(bytes, "bytes")?, output(length, "length")?);
+        let part = part(&error);
+        bytes.write(part.as_ptr());
+        length.write(part.len());
+        Ok(IKEY_OK)
+    })
+}
