@@ -197,7 +197,7 @@ pub extern "C" fn ikey_event_error(
             let words = "event has no error: pass one of the kind IKEY_EVENT_ERROR";
             Failure::argument(IKEY_ERROR_ARGUMENT, "event", words.to_owned())
         })?;
-        out.write(handle::give(error));
+        out.write(handle::share(error));
         Ok(IKEY_OK)
     })
 }

@@ -33,8 +33,13 @@ fn objects() -> &'static Table<Object> {
 }
 
 /// A new handle for `object`, to be freed by the caller of the ABI.
-pub(crate) fn give<T: Kind>(object: impl Into<Arc<T>>) -> *mut T::Handle {
-    let place = objects().insert(T::wrap(object.into()));
+pub(crate) fn give<T: Kind>(object: T) -> *mut T::Handle {
+    share(Arc::new(object))
+}
+
+/// The same for an object that others hold too.
+pub(crate) fn share<T: Kind>(object: Arc<T>) -> *mut T::Handle {
+    let place = objects().insert(T::wrap(object));
     ptr::without_provenance_mut(encode(T::TYPE, place))
 }
 

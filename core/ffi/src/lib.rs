@@ -31,6 +31,15 @@
 // How the crate keeps these promises: each export is one `guard`; `handle` turns the opaque values into objects by
 // looking them up in `table`; `memory` borrows the caller's bytes. The C types follow, a file for each.
 
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "doc comments are for readers of the header, whose conventions say what a caller has to keep"
+)]
+#![allow(
+    clippy::too_many_arguments,
+    reason = "C has no optional ones, and a struct of them could not grow"
+)]
+
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("a handle keeps its slot, generation and check bits in a 64-bit pointer");
 
@@ -40,13 +49,13 @@ mod memory;
 mod process;
 mod table;
 
-mod call;
-mod cancel;
-mod client;
-mod error;
-mod event;
-mod library;
-mod op;
-mod queue;
-mod status;
-mod types;
+pub mod call;
+pub mod cancel;
+pub mod client;
+pub mod error;
+pub mod event;
+pub mod library;
+pub mod op;
+pub mod queue;
+pub mod status;
+pub mod types;
