@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::{Deadline, Direction, Interests, collect, now};
+use super::{Deadline, Direction, Interests, begin_round, collect, now};
 
 /// A cancel from another thread is seen at the latest after this long (design.md 4 allows 100 ms).
 const SLICE: Duration = Duration::from_millis(50);
@@ -69,7 +69,9 @@ pub(crate) fn sleep(interests: &Interests, pause: Duration) -> Result<Vec<bool>,
     let pause = interests.wake_at.map_or(pause, |instant| pause.min(until(instant)));
     let mut watched: Vec<PollFd<'_>> = interests.sources.iter().map(watch).collect();
     let timeout = Timespec::try_from(pause).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 });
-    match poll(&mut watched, Some(&timeout)) {
+    let woken = poll(&mut watched, Some(&timeout));
+    begin_round();
+    match woken {
         Err(Errno::INTR) => Err(Signal),
         // Out of kernel memory and the like: polling the future again finds out what its socket says.
         Err(_) => Ok(vec![true; watched.len()]),

@@ -1,8 +1,9 @@
 //! What the future being polled on this thread waits for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Something `poll(2)` can watch. Shared, so that it stays open while somebody waits for it.
@@ -24,6 +25,23 @@ pub(crate) struct Interests {
 
 thread_local! {
     static CURRENT: RefCell<Interests> = RefCell::default();
+    static ROUND: Cell<Round> = const { Cell::new(Round(0)) };
+}
+
+/// The time between two sleeps of a thread, unlike any other in the process. Within a round there is no point in asking
+/// a socket twice: it has been emptied, and the next sleep tells when there is more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Round(u64);
+
+/// This thread's current round.
+pub(crate) fn round() -> Round {
+    ROUND.get()
+}
+
+/// Begins a round: after a sleep, or where a socket has to be asked anew.
+pub(crate) fn begin_round() {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    ROUND.set(Round(LAST.fetch_add(1, Ordering::Relaxed) + 1));
 }
 
 /// Runs `poll` and returns what it registered. Nested use keeps the outer collection apart.

@@ -9,7 +9,9 @@ mod deadline;
 mod interest;
 
 pub(crate) use deadline::{Deadline, Elapsed, within};
-pub(crate) use interest::{Direction, Interests, Source, collect, wait_for, wait_until};
+pub(crate) use interest::{
+    Direction, Interests, Round, Source, begin_round, collect, round, wait_for, wait_until,
+};
 
 use std::future::poll_fn;
 use std::task::Poll;

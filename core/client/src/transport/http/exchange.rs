@@ -14,7 +14,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use super::failure::{self, Failure};
 use super::pool::Pool;
 use super::socket::Socket;
-use crate::driver::collect;
+use crate::driver::{begin_round, collect};
 use crate::error::Error;
 use crate::transport::{BodyRead, Response};
 
@@ -79,8 +79,14 @@ impl Connection {
         }
     }
 
-    /// Is it still open, with nothing received that nobody asked for?
+    /// Is it still open, with nothing received that nobody asked for? Asks the kernel.
     pub(super) fn is_reusable(&mut self) -> bool {
+        begin_round();
+        self.is_idle()
+    }
+
+    /// Has hyper nothing left to do, and may the connection be kept?
+    fn is_idle(&mut self) -> bool {
         let mut context = Context::from_waker(Waker::noop());
         collect(|| drive(&mut self.driver, &mut context));
         self.reused = true;
@@ -124,7 +130,7 @@ impl HttpBody {
     /// The whole body is here: the connection goes back to the pool if the server keeps it.
     fn finish(&mut self) {
         if let Some(mut connection) = self.connection.take()
-            && connection.is_reusable()
+            && connection.is_idle()
         {
             self.pool.put(connection);
         }

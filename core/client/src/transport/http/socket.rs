@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use hyper::rt::ReadBufCursor;
 use rustls::{ClientConnection, StreamOwned};
 
-use crate::driver::{Direction, wait_for};
+use crate::driver::{Direction, Round, round, wait_for};
 
 /// Bytes taken from the kernel at once. A fast stream is handed over in pieces of this size.
 const READ_SIZE: usize = 64 * 1024;
@@ -62,8 +62,8 @@ pub(super) struct Socket {
     tcp: Tcp,
     scratch: Box<[u8]>,
     received: Arc<AtomicU64>,
-    /// A request has just been written, so there is nothing to read yet: wait before asking the kernel.
-    wait_first: bool,
+    /// The round in which the kernel had no more to read, or could not have: a request had just been written.
+    nothing_to_read_in: Option<Round>,
     /// The peer refuses more bytes. What it has to say may still be read, and that says more than the broken pipe.
     write_broken: bool,
 }
@@ -85,7 +85,7 @@ impl Socket {
             tcp,
             scratch,
             received: Arc::default(),
-            wait_first: false,
+            nothing_to_read_in: None,
             write_broken: false,
         }
     }
@@ -121,6 +121,13 @@ impl Socket {
         matches!(&self.layer, Layer::Tls(stream) if stream.conn.wants_write())
     }
 
+    /// TLS may hold decrypted bytes that the kernel knows nothing of, so there the kernel is always asked.
+    fn nothing_to_read(&mut self) {
+        if let Layer::Plain(_) = self.layer {
+            self.nothing_to_read_in = Some(round());
+        }
+    }
+
     /// `result`, or `Pending` with the interest registered if the kernel has to be waited for.
     fn ready<T>(&self, result: io::Result<T>, direction: Direction) -> Poll<io::Result<T>> {
         match result {
@@ -142,11 +149,15 @@ impl hyper::rt::Read for Socket {
         _: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        if std::mem::take(&mut self.wait_first) {
+        if self.nothing_to_read_in == Some(round()) {
             self.tcp.wait(Direction::Read);
             return Poll::Pending;
         }
-        let result = retry_interrupted(|| self.read(buffer.remaining()));
+        let asked = buffer.remaining();
+        let result = retry_interrupted(|| self.read(asked));
+        if !matches!(result, Ok(count) if count == 0 || count == asked.min(READ_SIZE)) {
+            self.nothing_to_read();
+        }
         self.ready(result, Direction::Read).map_ok(|count| {
             self.received.fetch_add(count as u64, Ordering::Relaxed);
             buffer.put_slice(&self.scratch[..count]);
@@ -169,7 +180,7 @@ impl hyper::rt::Write for Socket {
                 Poll::Ready(Ok(bytes.len()))
             }
             result => {
-                self.wait_first = result.is_ok() && matches!(self.layer, Layer::Plain(_));
+                self.nothing_to_read();
                 self.ready(result, Direction::Write)
             }
         }
