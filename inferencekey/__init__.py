@@ -1,1 +1,147 @@
-"""Declare, serve and call AI model workloads."""
+"""The InferenceKey SDK: declare a workload, wait until it is ready, talk to its model.
+
+Two clients, one for each plane: `ManagementClient` (control token) declares and deletes
+workloads, `DataClient` (data key) reaches their models through an `Endpoint`. Every failure is an
+`InferenceKeyError`.
+
+Names load on first use: importing the package alone reads no environment and loads neither the
+Rust core nor json.
+"""
+
+from __future__ import annotations
+
+# Type checkers take this name for true; the typing module would be most of the import's time.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from inferencekey._control import ManagementClient
+    from inferencekey._data import DataClient, Endpoint
+    from inferencekey._enums import Backend, ExecutionPolicy, OnDrift, TaskType
+    from inferencekey._errors import (
+        ApiError,
+        AuthError,
+        Cancelled,
+        ConfigurationError,
+        Conflict,
+        ConnectionFailed,
+        DriftError,
+        DriftWarning,
+        EndpointWarming,
+        ForkedError,
+        InferenceKeyError,
+        InternalError,
+        LimitExceeded,
+        NotFound,
+        PermissionDenied,
+        PlanStale,
+        ProtocolError,
+        ProxyError,
+        RateLimited,
+        ServerError,
+        StreamStalled,
+        StreamTruncated,
+        Timeout,
+        TlsError,
+        TruncatedWarning,
+        ValidationError,
+        WaitTimeout,
+        WorkloadFailed,
+    )
+    from inferencekey._plan import Change, Plan
+    from inferencekey._results import (
+        EmbedResult,
+        EndpointRef,
+        Partial,
+        ReadinessEvent,
+        TextChunk,
+        TextResult,
+    )
+    from inferencekey._spec import WorkloadSpec
+    from inferencekey._stream import TextStream
+    from inferencekey._timeouts import Timeouts
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ApiError",
+    "AuthError",
+    "Backend",
+    "Cancelled",
+    "Change",
+    "ConfigurationError",
+    "Conflict",
+    "ConnectionFailed",
+    "DataClient",
+    "DriftError",
+    "DriftWarning",
+    "EmbedResult",
+    "Endpoint",
+    "EndpointRef",
+    "EndpointWarming",
+    "ExecutionPolicy",
+    "ForkedError",
+    "InferenceKeyError",
+    "InternalError",
+    "LimitExceeded",
+    "ManagementClient",
+    "NotFound",
+    "OnDrift",
+    "Partial",
+    "PermissionDenied",
+    "Plan",
+    "PlanStale",
+    "ProtocolError",
+    "ProxyError",
+    "RateLimited",
+    "ReadinessEvent",
+    "ServerError",
+    "StreamStalled",
+    "StreamTruncated",
+    "TaskType",
+    "TextChunk",
+    "TextResult",
+    "TextStream",
+    "Timeout",
+    "Timeouts",
+    "TlsError",
+    "TruncatedWarning",
+    "ValidationError",
+    "WaitTimeout",
+    "WorkloadFailed",
+    "WorkloadSpec",
+    "__version__",
+]
+
+# Where each public name lives; names that are not listed here are errors.
+_HOMES = {
+    "_control": ("ManagementClient",),
+    "_data": ("DataClient", "Endpoint"),
+    "_enums": ("Backend", "ExecutionPolicy", "OnDrift", "TaskType"),
+    "_plan": ("Change", "Plan"),
+    "_results": (
+        "EmbedResult",
+        "EndpointRef",
+        "Partial",
+        "ReadinessEvent",
+        "TextChunk",
+        "TextResult",
+    ),
+    "_spec": ("WorkloadSpec",),
+    "_stream": ("TextStream",),
+    "_timeouts": ("Timeouts",),
+}
+
+
+def __getattr__(name: str) -> object:
+    """A public name, loaded now and kept (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module 'inferencekey' has no attribute {name!r}")
+    homes = (home for home, names in _HOMES.items() if name in names)
+    # Everything else in `__all__` is an error class.
+    module = __import__(f"inferencekey.{next(homes, '_errors')}", fromlist=(name,))
+    value: object = getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,263 @@
+"""The control plane: declare workloads, wait for them, delete them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from inferencekey import _marshal
+from inferencekey._client import Client, client_options
+from inferencekey._enums import OnDrift
+from inferencekey._errors import DriftWarning, ValidationError
+from inferencekey._plan import Plan
+from inferencekey._results import EndpointRef, ReadinessEvent
+from inferencekey._secret import token
+from inferencekey._spec import WorkloadSpec
+from inferencekey._timeouts import Timeouts, clock_options, milliseconds
+
+# Type checkers take this name for true; see `inferencekey/__init__.py`. `Any` stays a name for
+# `get_type_hints`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from typing import Any
+
+    # Inside the class, `list` is a method.
+    Workloads = list[dict[str, Any]]
+else:
+    Any = object
+    Workloads = list[dict[str, object]]
+
+
+class ManagementClient(Client):
+    """Declares, watches and deletes the workloads of a project.
+
+    A client can be used from any thread, and in a child made by `fork`. It is a context manager;
+    leaving it closes it. Every call raises `InferenceKeyError` of some class (wire.md 5);
+    `timeout` of a call is in seconds for the whole call, or a `Timeouts`, and wins over the
+    client's.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        sdk_token: str,
+        project: str | None = None,
+        timeout: float | Timeouts | None = None,
+        retries: int | None = None,
+        ca_bundle: str | os.PathLike[str] | None = None,
+        allow_http: bool = False,
+    ) -> None:
+        """Make a client from explicit values, the environment unread (wire.md 1.1). Sends nothing.
+
+        base_url: origin of the platform, perhaps with a path prefix.
+        sdk_token: control token, `ik_sdk_…`.
+        project: project slug for calls that name none.
+        timeout: for each call. Default: connect 10 s, total 60 s.
+        retries: sends after the first, where a repeat is safe. Default 2.
+        ca_bundle: PEM file of the roots to trust, instead of the system's.
+        allow_http: permit plain http to hosts other than loopback.
+
+        Raises ConfigurationError for a value that cannot be used, PermissionDenied for a data key.
+        """
+        secret = token(sdk_token)
+        del sdk_token  # From here on a traceback with locals shows no token.
+        self._options = client_options(
+            "control",
+            "sdk_token",
+            secret,
+            from_env=False,
+            base_url=base_url,
+            project=project,
+            timeout=timeout,
+            retries=retries,
+            ca_bundle=ca_bundle,
+            allow_http=allow_http,
+        )
+        self._bind()
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        base_url: str | None = None,
+        project: str | None = None,
+        sdk_token: str | None = None,
+        timeout: float | Timeouts | None = None,
+        retries: int | None = None,
+        ca_bundle: str | os.PathLike[str] | None = None,
+        allow_http: bool = False,
+    ) -> ManagementClient:
+        """A client that takes what is not given from the environment of this moment (wire.md 1.1).
+
+        `INFERENCEKEY_BASE_URL` (default `https://api.inferencekey.com`), `INFERENCEKEY_PROJECT`,
+        `INFERENCEKEY_SDK_TOKEN`. Arguments and errors as for the constructor.
+        """
+        secret = token(sdk_token)
+        del sdk_token  # From here on a traceback with locals shows no token.
+        client = cls.__new__(cls)
+        client._options = client_options(
+            "control",
+            "sdk_token",
+            secret,
+            from_env=True,
+            base_url=base_url,
+            project=project,
+            timeout=timeout,
+            retries=retries,
+            ca_bundle=ca_bundle,
+            allow_http=allow_http,
+        )
+        client._bind()
+        return client
+
+    def ensure(
+        self,
+        spec: WorkloadSpec,
+        *,
+        on_drift: OnDrift | str = OnDrift.RECONCILE,
+        project: str | None = None,
+        timeout: float | Timeouts | None = None,
+    ) -> EndpointRef:
+        """The workload under the spec's slug, created if absent, made to match if it drifted.
+
+        The rules: wire.md 2.7 to 2.9.
+        Any number of callers that ensure one slug end with one workload. Fields that are None in
+        the spec are left alone. `.plan` of the result says what differed, `.changed` whether
+        something was written.
+
+        on_drift: what to do with a difference. project: wins over the spec's, that over the
+            client's.
+
+        Raises DriftError (.plan) under `fail` and where `task_type` differs; ValidationError
+        (.field) for a spec that cannot be used; ConfigurationError `secret_in_spec`. Emits
+        DriftWarning under `warn`, once per slug and process.
+        """
+        request = {
+            "spec": _fields("ensure", spec),
+            "on_drift": on_drift,
+            "project": project,
+            **clock_options(timeout),
+        }
+        answer = self._ask("ensure", request)
+        if answer["warning"]:
+            import warnings
+
+            warnings.warn(answer["warning"], DriftWarning, stacklevel=2)
+        plan = Plan.from_answer(answer["plan"])
+        return EndpointRef(
+            answer["project_slug"], answer["workload_slug"], plan=plan, changed=answer["changed"]
+        )
+
+    def plan(
+        self,
+        spec: WorkloadSpec,
+        *,
+        project: str | None = None,
+        timeout: float | Timeouts | None = None,
+    ) -> Plan:
+        """What `ensure` would do now: a value that is true if there is something to do, and prints.
+
+        Writes nothing. Raises what `ensure` raises, but no DriftError: a conflict is a part of it.
+        """
+        request = {"spec": _fields("plan", spec), "project": project, **clock_options(timeout)}
+        return Plan.from_answer(self._ask("plan", request)["plan"])
+
+    def get(
+        self,
+        workload_slug: str,
+        *,
+        project: str | None = None,
+        timeout: float | Timeouts | None = None,
+    ) -> dict[str, Any]:
+        """The live workload as the platform describes it (keys: wire.md 2.5).
+
+        Raises NotFound if there is none.
+        """
+        request = {"workload_slug": workload_slug, "project": project, **clock_options(timeout)}
+        workload: dict[str, Any] = self._ask("get", request)["workload"]
+        return workload
+
+    def list(
+        self, *, project: str | None = None, timeout: float | Timeouts | None = None
+    ) -> Workloads:
+        """All workloads of the project, as the platform describes them (keys: wire.md 2.5)."""
+        request = {"project": project, **clock_options(timeout)}
+        workloads: Workloads = self._ask("list", request)["workloads"]
+        return workloads
+
+    def wait_until_ready(
+        self,
+        workload_slug: str,
+        *,
+        project: str | None = None,
+        timeout: float = 600.0,
+        on_progress: Callable[[ReadinessEvent], None] | None = None,
+        silent: bool = False,
+    ) -> None:
+        """Block until the workload is ready to answer (wire.md 2.11).
+
+        timeout: seconds from this call; reconnects and pauses count. 0 raises at once, `math.inf`
+            waits for ever.
+        on_progress: gets every event, on this thread, in place of the display; what it raises
+            comes out unchanged.
+        silent: no display. Else stderr shows one live line on a terminal, or a plain line per
+            phase.
+
+        Raises WaitTimeout when the time is over; WorkloadFailed (.phase, .step, .events) when the
+        platform gave up.
+        """
+        request = {
+            "workload_slug": workload_slug,
+            "project": project,
+            "timeout_ms": milliseconds("timeout", timeout),
+        }
+        with (
+            self._start("wait_until_ready", request) as running,
+            _display(workload_slug, on_progress, silent) as show,
+        ):
+            while not running.ended:
+                event = running.next()
+                show(None if event is None else ReadinessEvent(**_marshal.decode(event.head)))
+
+    def delete(
+        self,
+        workload_slug: str,
+        *,
+        project: str | None = None,
+        timeout: float | Timeouts | None = None,
+    ) -> bool:
+        """Did this call remove the workload (wire.md 2.10). False if there was none.
+
+        Irreversible: cloud GPUs are given back, private workers unassigned.
+        """
+        request = {"workload_slug": workload_slug, "project": project, **clock_options(timeout)}
+        deleted: bool = self._ask("delete", request)["deleted"]
+        return deleted
+
+
+def _fields(operation: str, spec: WorkloadSpec) -> dict[str, object]:
+    """The spec as it is now.
+
+    Attributes that are no fields go along, so that the core can name a misspelt one.
+    """
+    if not isinstance(spec, WorkloadSpec):
+        kind = type(spec).__name__
+        raise ValidationError(
+            f"{operation}: spec is a WorkloadSpec, and {kind} was given",
+            field="spec",
+            operation=operation,
+        )
+    return dict(vars(spec))
+
+
+def _display(
+    workload_slug: str, on_progress: Callable[[ReadinessEvent], None] | None, silent: bool
+) -> AbstractContextManager[Callable[[ReadinessEvent | None], None]]:
+    """Where events go; None is given when there was none for a slice of time."""
+    from inferencekey import _progress
+
+    if on_progress is not None:
+        return _progress.Callback(on_progress)
+    return _progress.display(workload_slug, silent)

@@ -1,0 +1,218 @@
+"""The data plane: text, streams and embeddings of one workload."""
+
+from __future__ import annotations
+
+import os
+
+from inferencekey import _ffi, _marshal
+from inferencekey._client import Bound, Client, client_options
+from inferencekey._results import EmbedResult, TextResult
+from inferencekey._secret import Secret, token, with_token
+from inferencekey._stream import TextStream
+from inferencekey._timeouts import Timeouts, clock_options
+
+# Type checkers take this name for true; see `inferencekey/__init__.py`. `Any` stays a name for
+# `get_type_hints`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from inferencekey._native import Box
+else:
+    Any = object
+
+
+class DataClient(Client):
+    """Reaches the models of a project's workloads.
+
+    A client can be used from any thread, and in a child made by `fork`. It is a context manager;
+    leaving it closes it and its endpoints.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        project: str,
+        api_key: str | None = None,
+        timeout: float | Timeouts | None = None,
+        retries: int | None = None,
+        cold_start: float | None = None,
+        ca_bundle: str | os.PathLike[str] | None = None,
+        allow_http: bool = False,
+    ) -> None:
+        """Make a client from explicit values, the environment unread (wire.md 1.1). Sends nothing.
+
+        base_url: origin of the platform, perhaps with a path prefix.
+        project: project slug.
+        api_key: data key for endpoints that bring none, `ik_live_…`.
+        timeout: for each call. Default: connect 10 s, total 600 s; streams: first_token 120 s,
+            idle 30 s.
+        retries: sends after the first, where a repeat is safe. Default 2.
+        cold_start: seconds to wait for a workload that is still coming up, inside `total`.
+            Default 600; 0 = not at all.
+        ca_bundle: PEM file of the roots to trust, instead of the system's.
+        allow_http: permit plain http to hosts other than loopback.
+
+        Raises ConfigurationError for a value that cannot be used.
+        """
+        secret = token(api_key)
+        del api_key  # From here on a traceback with locals shows no token.
+        self._options = client_options(
+            "data",
+            "api_key",
+            secret,
+            from_env=False,
+            base_url=base_url,
+            project=project,
+            timeout=timeout,
+            retries=retries,
+            cold_start=cold_start,
+            ca_bundle=ca_bundle,
+            allow_http=allow_http,
+        )
+        self._bind()
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        base_url: str | None = None,
+        project: str | None = None,
+        api_key: str | None = None,
+        timeout: float | Timeouts | None = None,
+        retries: int | None = None,
+        cold_start: float | None = None,
+        ca_bundle: str | os.PathLike[str] | None = None,
+        allow_http: bool = False,
+    ) -> DataClient:
+        """A client that takes what is not given from the environment of this moment (wire.md 1.1).
+
+        `INFERENCEKEY_BASE_URL` (default `https://api.inferencekey.com`), `INFERENCEKEY_PROJECT`,
+        `INFERENCEKEY_API_KEY`. Arguments and errors as for the constructor.
+        """
+        secret = token(api_key)
+        del api_key  # From here on a traceback with locals shows no token.
+        client = cls.__new__(cls)
+        client._options = client_options(
+            "data",
+            "api_key",
+            secret,
+            from_env=True,
+            base_url=base_url,
+            project=project,
+            timeout=timeout,
+            retries=retries,
+            cold_start=cold_start,
+            ca_bundle=ca_bundle,
+            allow_http=allow_http,
+        )
+        client._bind()
+        return client
+
+    def endpoint(self, workload_slug: str, *, api_key: str | None = None) -> Endpoint:
+        """The workload's address on the data plane.
+
+        Sends nothing: that a workload does not exist shows at the first call.
+
+        api_key: data key for this endpoint alone; default: the client's.
+
+        Raises ConfigurationError `missing_api_key` without either, PermissionDenied for a control
+        token, ValidationError for a slug that cannot be one (wire.md 2.4).
+        """
+        secret = token(api_key)
+        del api_key  # From here on a traceback with locals shows no token.
+        options = _marshal.encode("endpoint", {"workload_slug": workload_slug})
+        return Endpoint(self, with_token(options, "api_key", secret))
+
+
+class Endpoint(Bound):
+    """The data-plane address of one workload: from `DataClient.endpoint`, closed with its client.
+
+    It can be used from any thread. Every call raises `InferenceKeyError` of some class (wire.md
+    5); `timeout` of a call is in seconds (of the whole call; for a stream: to the first content,
+    and between contents) or a `Timeouts`.
+    """
+
+    workload_slug: str
+    """Canonical slug (wire.md 2.4), also the `model` of requests."""
+
+    def __init__(self, client: DataClient, options: Secret) -> None:
+        self._client = client
+        self._options = options
+        self._bind()
+        self.workload_slug = self._facts()["workload_slug"]
+
+    def _make(self) -> Box:
+        return _ffi.client_endpoint(self._client._handle(), self._options)
+
+    def generate_text(
+        self,
+        *,
+        prompt: str | None = None,
+        messages: list[Any] | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        timeout: float | Timeouts | None = None,
+    ) -> TextResult:
+        """The model's whole answer (wire.md 3.1).
+
+        prompt: one user message; or messages: the whole conversation, sent as it is.
+        temperature, max_tokens: the engine's defaults if None.
+
+        Raises ValidationError unless exactly one of prompt and messages is given; a call that may
+        have been answered is never sent twice.
+        """
+        request = _chat(prompt, messages, temperature, max_tokens, timeout)
+        event = self._call("generate_text", request)
+        head = _marshal.decode(event.head)
+        return TextResult(head["text"], head["model"], head["finish_reason"], event.raw)
+
+    def generate_text_stream(
+        self,
+        *,
+        prompt: str | None = None,
+        messages: list[Any] | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        timeout: float | Timeouts | None = None,
+        on_truncated: str = "raise",
+    ) -> TextStream:
+        """The model's answer as it is written: an iterator of `TextChunk`, and a context manager.
+
+        The request is sent and its status checked by this call (wire.md 3.2); chunks are read as
+        they are asked for. Breaking out, `close()` or dropping the stream ends it on the wire.
+
+        on_truncated: what to do when the stream ends before it is complete: `raise`
+            StreamTruncated, `warn` with TruncatedWarning and end, `allow`.
+
+        Raises here what `generate_text` raises; while iterating StreamTruncated, StreamStalled,
+        ApiError and ProtocolError, all with the text so far in `.partial`.
+        """
+        request = _chat(prompt, messages, temperature, max_tokens, timeout)
+        request["on_truncated"] = on_truncated
+        return TextStream(self._start("generate_text_stream", request))
+
+    def embed(
+        self, *, input: str | list[str], timeout: float | Timeouts | None = None
+    ) -> EmbedResult:
+        """One embedding for each input, in order (wire.md 3.3). One string is a list of one."""
+        event = self._call("embed", {"input": input, **clock_options(timeout)})
+        head = _marshal.decode(event.head)
+        return EmbedResult(event.vectors, head["model"], event.raw)
+
+
+def _chat(
+    prompt: str | None,
+    messages: list[Any] | None,
+    temperature: float | None,
+    max_tokens: int | None,
+    timeout: float | Timeouts | None,
+) -> dict[str, object]:
+    return {
+        "prompt": prompt,
+        "messages": messages,
+        "temperature": temperature,
+        "max_tokens": max_tokens,
+        **clock_options(timeout),
+    }

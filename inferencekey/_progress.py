@@ -1,0 +1,197 @@
+"""What `wait_until_ready` shows on stderr. Display never changes a result, and never fails a call.
+
+On a terminal: one line, drawn again once a second. Elsewhere: a plain line per phase, and one
+each 30 s in between, so that a log shows that the wait is alive. Without a usable stderr:
+nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from inferencekey._results import ReadinessEvent
+
+# Type checkers take this name for true; see `inferencekey/__init__.py`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import TextIO
+
+HEARTBEAT_SECONDS = 30.0
+MARKS = {"ready": "\N{CHECK MARK}", "error": "\N{BALLOT X}"}
+COLOURS = {"ready": "32", "error": "31"}
+
+
+class Silent:
+    """Shows nothing; the base of what shows something."""
+
+    def __call__(self, event: ReadinessEvent | None) -> None:
+        """Takes an event, or None where a slice of time passed without one."""
+
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leaves the terminal as a next line of output wants it."""
+
+
+class Callback(Silent):
+    """The caller shows it; what the callback raises is the caller's."""
+
+    def __init__(self, on_progress: Callable[[ReadinessEvent], None]) -> None:
+        self._on_progress = on_progress
+
+    def __call__(self, event: ReadinessEvent | None) -> None:
+        if event is not None:
+            self._on_progress(event)
+
+
+def display(workload_slug: str, silent: bool = False) -> Silent:
+    """What suits stderr, or what `INFERENCEKEY_PROGRESS` says: `live`, `plain` or `off`."""
+    wish = os.environ.get("INFERENCEKEY_PROGRESS", "").strip().lower()
+    stream = sys.stderr
+    if silent or wish == "off" or stream is None:
+        return Silent()
+    terminal = _is_terminal(stream)
+    if wish == "live" or (wish != "plain" and terminal and os.environ.get("TERM") != "dumb"):
+        return Live(workload_slug, stream, colour=terminal and not os.environ.get("NO_COLOR"))
+    return Plain(workload_slug, stream)
+
+
+class Drawn(Silent):
+    """Common to both kinds of lines: the last event, the time, and writing that cannot fail."""
+
+    def __init__(
+        self, workload_slug: str, stream: TextIO, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.slug = printable(workload_slug)
+        self.last: ReadinessEvent | None = None
+        self._stream: TextIO | None = stream
+        self._clock = clock
+        self._started = clock()
+
+    def elapsed(self) -> str:
+        """Time since the call, as 0:07."""
+        seconds = int(self._clock() - self._started)
+        minutes, seconds = divmod(seconds, 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+    def write(self, text: str) -> None:
+        """Writes at once; a stream that fails once is left alone from then on."""
+        if self._stream is None:
+            return
+        encoding = getattr(self._stream, "encoding", None) or "ascii"
+        try:
+            self._stream.write(text.encode(encoding, "replace").decode(encoding))
+            self._stream.flush()
+        except (OSError, ValueError, LookupError):
+            self._stream = None
+
+
+class Plain(Drawn):
+    """A line per phase, and a heartbeat."""
+
+    def __init__(
+        self, workload_slug: str, stream: TextIO, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(workload_slug, stream, clock)
+        self._shown_at = self._started
+
+    def __call__(self, event: ReadinessEvent | None) -> None:
+        """Prints a changed phase at once."""
+        before, self.last = self.last, event or self.last
+        now = self._clock()
+        changed = event is not None and (before is None or before.phase != event.phase)
+        if not changed and now - self._shown_at < HEARTBEAT_SECONDS:
+            return
+        self._shown_at = now
+        words = described(self.last) if self.last else "waiting for the platform"
+        self.write(f"inferencekey: {self.slug}: {words} ({self.elapsed()})\n")
+
+
+class Live(Drawn):
+    """One line that is drawn again."""
+
+    def __init__(
+        self,
+        workload_slug: str,
+        stream: TextIO,
+        clock: Callable[[], float] = time.monotonic,
+        colour: bool = False,
+    ) -> None:
+        super().__init__(workload_slug, stream, clock)
+        self._colour = colour
+        self._drawn = ""
+
+    def __call__(self, event: ReadinessEvent | None) -> None:
+        """Draws the line again if it would look different."""
+        self.last = event or self.last
+        phase = self.last.phase if self.last else ""
+        words = described(self.last) if self.last else "waiting for the platform"
+        start = f"{MARKS.get(phase, '…')} {self.slug} "
+        line = fitted(f"{start}{words}", self._columns() - len(self.elapsed()) - 3)
+        line = f"{line}  {self.elapsed()}"
+        if line == self._drawn:
+            return
+        self._drawn = line
+        self.write(f"\r\x1b[2K{self._painted(line, phase)}")
+
+    def close(self) -> None:
+        """Keeps the last state of the line."""
+        if self._drawn:
+            self.write("\n")
+
+    def _painted(self, line: str, phase: str) -> str:
+        if not self._colour:
+            return line
+        return f"\x1b[{COLOURS.get(phase, '36')}m{line[:1]}\x1b[0m{line[1:]}"
+
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns if self._stream else 80
+        except (OSError, ValueError, AttributeError):
+            return 80
+
+
+def described(event: ReadinessEvent) -> str:
+    """Phase, step and message in a line."""
+    step = f" [{printable(event.step)}]" if event.step else ""
+    message = f": {printable(event.message)}" if event.message else ""
+    return f"{printable(event.phase)}{step}{message}"
+
+
+def printable(text: str) -> str:
+    """Server text with everything that could steer a terminal, or reorder a line, as a blank."""
+    shown = "".join(character if character.isprintable() else " " for character in str(text))
+    return " ".join(shown.split())
+
+
+def fitted(text: str, columns: int) -> str:
+    """The text cut to that many columns of a terminal; some characters take two."""
+    import unicodedata
+
+    room = max(columns, 1)
+    for index, character in enumerate(text):
+        room -= 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        if room < 0:
+            return text[: max(index - 1, 0)] + "…"
+    return text
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except (OSError, ValueError, AttributeError):
+        return False

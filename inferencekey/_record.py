@@ -1,0 +1,74 @@
+"""The base of the values that the SDK gives back."""
+
+from __future__ import annotations
+
+# Type checkers take this name for true; see `inferencekey/__init__.py`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
+
+
+class _DataclassFields:
+    """`dataclasses.fields`, `asdict` and `replace` of a record.
+
+    The dataclasses module costs more time to import than a whole call, so records are plain
+    classes, and become dataclasses when that module asks.
+    """
+
+    def __get__(self, record: Record | None, owner: type[Record]) -> dict[str, Any]:
+        import dataclasses
+        import inspect
+
+        described: list[tuple[str, Any, Any]] = []
+        for parameter in inspect.signature(owner).parameters.values():
+            compared = parameter.name in owner._fields
+            options: dict[str, Any] = {"compare": compared, "repr": compared}
+            if parameter.name == "raw":
+                options["default_factory"] = dict
+            elif parameter.default is not inspect.Parameter.empty:
+                options["default"] = parameter.default
+            described.append((parameter.name, parameter.annotation, dataclasses.field(**options)))
+        made = dataclasses.make_dataclass(owner.__name__, described, frozen=True)
+        return {field.name: field for field in dataclasses.fields(made)}
+
+
+class Record:
+    """A value that never changes: public properties over slots of the same name with an underscore.
+
+    It compares, hashes and prints by its fields, and pickles and copies. `beside`: fields that
+    take no part in that.
+    """
+
+    __slots__ = ()
+    _fields: ClassVar[tuple[str, ...]] = ()
+    __dataclass_fields__ = _DataclassFields()
+
+    def __init_subclass__(cls, *, beside: tuple[str, ...] = ()) -> None:
+        inherited = cls._fields
+        own = [name for name, value in vars(cls).items() if isinstance(value, property)]
+        for name in own:
+            setattr(cls, name, vars(cls)[name].setter(_refuse))
+        cls._fields = (*(name for name in own if name not in beside), *inherited)
+        type.__setattr__(cls, "__match_args__", cls._fields)
+
+    def _values(self) -> list[object]:
+        return [getattr(self, name) for name in self._fields]
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._values() == other._values()
+
+    def __hash__(self) -> int:
+        # Lists and dicts have no hash; equal records have equal other fields.
+        return hash(tuple(v for v in self._values() if not isinstance(v, (dict, list))))
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._fields)
+        return f"{type(self).__name__}({fields})"
+
+
+def _refuse(record: Record, value: object) -> None:
+    from dataclasses import FrozenInstanceError
+
+    raise FrozenInstanceError(f"a {type(record).__name__} never changes: make a new one")

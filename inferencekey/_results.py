@@ -1,0 +1,229 @@
+"""What calls give back. An answer's JSON is parsed when `.raw` is first read."""
+
+from __future__ import annotations
+
+from inferencekey._record import Record
+
+# Type checkers take this name for true; see `inferencekey/__init__.py`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from inferencekey._plan import Plan
+
+
+class EndpointRef(Record, beside=("plan", "changed")):
+    """A workload that matches its spec, as `ensure` found or made it.
+
+    `project_slug` is the project in whose path it lives, `workload_slug` the canonical slug
+    (wire.md 2.4).
+    """
+
+    __slots__ = ("_changed", "_plan", "_project_slug", "_workload_slug")
+
+    def __init__(
+        self,
+        project_slug: str,
+        workload_slug: str,
+        plan: Plan | None = None,
+        changed: bool = False,
+    ) -> None:
+        self._project_slug = project_slug
+        self._workload_slug = workload_slug
+        self._plan = plan
+        self._changed = changed
+
+    @property
+    def project_slug(self) -> str:
+        """Project in which the workload lives."""
+        return self._project_slug
+
+    @property
+    def workload_slug(self) -> str:
+        """Canonical slug: what `wait_until_ready`, `delete` and `endpoint` take."""
+        return self._workload_slug
+
+    @property
+    def plan(self) -> Plan | None:
+        """What was to be done. Takes no part in equality, hash and repr."""
+        return self._plan
+
+    @property
+    def changed(self) -> bool:
+        """Was something written. Takes no part in equality, hash and repr."""
+        return self._changed
+
+
+class Answer(Record):
+    """A record that keeps the server's answer: as bytes until somebody asks for it."""
+
+    __slots__ = ("_raw",)
+    _raw: bytes | dict[str, Any]
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The decoded answer, untouched: key order, unknown keys, exact integers."""
+        raw = self._raw
+        if isinstance(raw, bytes):
+            from inferencekey._marshal import decode
+
+            raw = self._raw = decode(raw)
+        return raw
+
+
+class TextResult(Answer):
+    """A whole answer of a text model. `model` is "" where the server names none."""
+
+    __slots__ = ("_finish_reason", "_model", "_text")
+
+    def __init__(
+        self,
+        text: str,
+        model: str,
+        finish_reason: str | None = None,
+        raw: bytes | dict[str, Any] | None = None,
+    ) -> None:
+        self._text = text
+        self._model = model
+        self._finish_reason = finish_reason
+        self._raw = {} if raw is None else raw
+
+    @property
+    def text(self) -> str:
+        """The model's text; "" if it gave none, for example only tool calls."""
+        return self._text
+
+    @property
+    def model(self) -> str:
+        """What answered, in the server's words."""
+        return self._model
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the model stopped: `stop`, `length`, `tool_calls`, … or None."""
+        return self._finish_reason
+
+
+class TextChunk(Answer):
+    """A piece of a streamed answer. `text` may be "": roles, usage and tool calls are in `raw`."""
+
+    __slots__ = ("_finish_reason", "_text")
+
+    def __init__(
+        self,
+        text: str,
+        finish_reason: str | None = None,
+        raw: bytes | dict[str, Any] | None = None,
+    ) -> None:
+        self._text = text
+        self._finish_reason = finish_reason
+        self._raw = {} if raw is None else raw
+
+    @property
+    def text(self) -> str:
+        """The next characters of the answer."""
+        return self._text
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the model stopped, on the chunk that says so."""
+        return self._finish_reason
+
+
+class EmbedResult(Answer):
+    """One embedding for each input, in the order of the inputs."""
+
+    __slots__ = ("_embeddings", "_model")
+
+    def __init__(
+        self,
+        embeddings: list[list[float]] | Vectors,
+        model: str,
+        raw: bytes | dict[str, Any] | None = None,
+    ) -> None:
+        self._embeddings = embeddings
+        self._model = model
+        self._raw = {} if raw is None else raw
+
+    @property
+    def embeddings(self) -> list[list[float]]:
+        """Rows of finite float64, exact to the last bit; made when first read."""
+        embeddings = self._embeddings
+        if isinstance(embeddings, Vectors):
+            embeddings = self._embeddings = embeddings.rows()
+        return embeddings
+
+    @property
+    def model(self) -> str:
+        """What answered, in the server's words."""
+        return self._model
+
+
+class Vectors:
+    """Rows of float64 in one buffer, as the core hands them over."""
+
+    __slots__ = ("columns", "values")
+
+    def __init__(self, values: bytes, columns: int) -> None:
+        self.values = values
+        self.columns = columns
+
+    def rows(self) -> list[list[float]]:
+        """The rows as lists."""
+        view: memoryview[float] = memoryview(self.values).cast("d")
+        starts = range(0, len(view), self.columns)
+        return [list(view[start : start + self.columns]) for start in starts]
+
+
+class ReadinessEvent(Record):
+    """One step of a workload on its way to `ready` (wire.md 2.11)."""
+
+    __slots__ = ("_elapsed_ms", "_message", "_phase", "_step")
+
+    def __init__(
+        self, phase: str, message: str, elapsed_ms: int = 0, step: str | None = None
+    ) -> None:
+        self._phase = phase
+        self._message = message
+        self._elapsed_ms = elapsed_ms
+        self._step = step
+
+    @property
+    def phase(self) -> str:
+        """`scheduling`, `provisioning`, `bootstrapping`, `ready`, `error`, or a newer word."""
+        return self._phase
+
+    @property
+    def message(self) -> str:
+        """What the platform says about it; perhaps ""."""
+        return self._message
+
+    @property
+    def elapsed_ms(self) -> int:
+        """Milliseconds since the platform started on it, by the platform's clock."""
+        return self._elapsed_ms
+
+    @property
+    def step(self) -> str | None:
+        """A finer part of the phase, if the platform names one."""
+        return self._step
+
+
+class Partial(Record):
+    """What had arrived of a stream that did not become complete."""
+
+    __slots__ = ("_chunks", "_text")
+
+    def __init__(self, text: str, chunks: int = 0) -> None:
+        self._text = text
+        self._chunks = chunks
+
+    @property
+    def text(self) -> str:
+        """All text up to the failure."""
+        return self._text
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks the stream had given."""
+        return self._chunks

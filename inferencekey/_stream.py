@@ -1,0 +1,96 @@
+"""A streamed answer."""
+
+from __future__ import annotations
+
+from inferencekey import _ffi, _marshal
+from inferencekey._errors import ApiError, ForkedError, InferenceKeyError, TruncatedWarning
+from inferencekey._results import Partial, TextChunk
+
+# Type checkers take this name for true; see `inferencekey/__init__.py`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+    from typing import Any
+
+
+class TextStream:
+    """The chunks of one answer, in order; used from any one thread at a time.
+
+    It is open once it is made. What has arrived is taken in one batch, and nothing is read from
+    the network before it is asked for. The connection is let go at the end, by `close()`, and
+    when the object is dropped.
+    """
+
+    __slots__ = ("__weakref__", "_batch", "_forks", "_given", "_operation")
+
+    def __init__(self, operation: _ffi.Operation) -> None:
+        self._operation = operation
+        self._forks = _ffi.Process.forks
+        # Chunks that the core has handed over and the caller has not.
+        self._batch: Iterator[TextChunk] = iter(())
+        self._given = 0
+        # The first event says that the response's head is good.
+        self._event()
+
+    def __iter__(self) -> TextStream:
+        return self
+
+    def __next__(self) -> TextChunk:
+        if self._forks != _ffi.Process.forks:
+            raise ForkedError(
+                "generate_text_stream: the stream was opened before the fork of this process",
+                operation="generate_text_stream",
+                hint="open a stream in the process that reads it",
+            )
+        while True:
+            for chunk in self._batch:
+                self._given += 1
+                return chunk
+            event = self._event()
+            if event is None:
+                raise StopIteration
+            head = _marshal.decode(event.head)
+            self._batch = _chunks(head, event.raw)
+            if head.get("warning"):
+                import warnings
+
+                warnings.warn(head["warning"], TruncatedWarning, stacklevel=2)
+
+    def _event(self) -> _ffi.Event | None:
+        """The next event, waited for; None after the end."""
+        try:
+            return self._operation.take()
+        except InferenceKeyError as error:
+            if isinstance(error, ApiError) and error.partial is not None:
+                error.partial = Partial(error.partial.text, self._given)
+            raise
+        except BaseException:
+            # Ctrl-C, or what a signal handler raised.
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the stream, on the wire too. Never blocks; closing again does nothing."""
+        self._batch = iter(())
+        self._operation.free()
+
+    def __enter__(self) -> TextStream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _chunks(head: dict[str, Any], raw: bytes) -> Iterator[TextChunk]:
+    """The chunks of a batch; each takes its own piece of the raw bytes."""
+    start = 0
+    columns = zip(head["text"], head["finish_reason"], head["raw_length"], strict=True)
+    for text, finish_reason, length in columns:
+        yield TextChunk(text, finish_reason, raw[start : start + length])
+        start += length
