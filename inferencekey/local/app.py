@@ -18,8 +18,6 @@ logger = logging.getLogger("inferencekey.local")
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """Of one request, on either plane."""
 
-_BEGUN = "answer_begun"
-
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -49,7 +47,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except ConnectionResetError:
         raise  # the client has gone: there is nobody to answer
     except Exception:
-        if request.get(_BEGUN):
+        if request.writer.output_size > 0:
             raise  # half an answer is out: the server cuts the connection
         logger.exception("%s %s failed", request.method, request.path)
         return _rendered(HttpError(500, "the platform itself failed; its log tells more"))
@@ -76,7 +74,6 @@ def _from_aiohttp(request: web.Request, refusal: web.HTTPException) -> HttpError
 
 
 async def _mark_response(request: web.Request, response: web.StreamResponse) -> None:
-    request[_BEGUN] = True
     response.headers["server"] = f"inferencekey-local/{_version()}"
     response.headers["x-request-id"] = f"req_{uuid.uuid4().hex}"
 

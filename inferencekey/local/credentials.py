@@ -61,7 +61,7 @@ def _read(file: Path) -> dict[str, dict[str, str]]:
 
 def _in_force(store: Store, kind: TokenKind, text: str | None, project: str) -> str:
     """`text`, once the store knows it; a new token where there is none or it has been revoked."""
-    if text:
+    if text and text.count("_") == 3:
         scopes, grants = (DEFAULT_SCOPES, ()) if kind == "sdk" else ((), (f"{project}/*",))
         token = store.add_token(
             kind, _id(text), text, name=_NAME, project=project, scopes=scopes, grants=grants

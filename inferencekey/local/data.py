@@ -8,8 +8,9 @@ as it comes: answers are never buffered.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import aiohttp
 from aiohttp import web
@@ -128,7 +129,7 @@ class DataPlane:
             raise HttpError(502, f"the engine broke off before it answered: {cause}") from cause
 
 
-async def _body(request: web.Request, model: str) -> bytes | aiohttp.StreamReader | None:
+async def _body(request: web.Request, model: str) -> io.BytesIO | aiohttp.StreamReader | None:
     """The body for the engine: JSON with its own `model`, anything else as it comes in."""
     if not request.can_read_body:
         return None
@@ -136,16 +137,18 @@ async def _body(request: web.Request, model: str) -> bytes | aiohttp.StreamReade
         return request.content
     raw = await request.read()
     try:
-        return replace_value(raw.decode("utf-8"), "model", model).encode()
+        return io.BytesIO(replace_value(raw.decode("utf-8"), "model", model).encode())
     except (ValueError, RecursionError) as cause:
         raise HttpError(400, f"the body is not a JSON object: {cause}") from None
 
 
 def _engine_url(request: web.Request, target: Target) -> URL:
     """The same route at the engine, with each escape as the caller wrote it."""
-    path, question_mark, query = request.path_qs.partition("?")
-    route = path.split("/v1/", 1)[1]
-    if any(part in (".", "..") for part in route.split("/")):
+    path, question_mark, query = request.raw_path.partition("?")
+    if not path.startswith("/"):
+        path = "/" + path.split("/", 3)[3]  # a client that takes us for a proxy sends a whole URL
+    route = path.split("/", 5)[5]
+    if any(unquote(part) in (".", "..") for part in route.split("/")):
         raise HttpError(404, "no such route")
     return URL(f"{target.address.url}/v1/{route}{question_mark}{query}", encoded=True)
 

@@ -1,7 +1,7 @@
 """A small OpenAI-compatible engine for tests: a real process, whose faults are its options.
 
 It answers a chat with the text of the last message, streams it word by word, and gives embeddings
-of three numbers. `GET /journal` shows what reached it. """
+of three numbers. `GET /journal` shows what reached it."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class FakeEngine:
         )
 
     async def voices(self, request: web.Request) -> web.Response:
-        return web.json_response({"voices": ["a"], "query": request.query_string})
+        return web.json_response({"voices": ["a"], "query": request.raw_path.partition("?")[2]})
 
     async def show_journal(self, request: web.Request) -> web.Response:
         return web.json_response(self.journal)
