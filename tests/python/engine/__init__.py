@@ -1,0 +1,1 @@
+"""Tests of the bundled engine and its models."""
