@@ -233,3 +233,7 @@ fn refuse_encoded(response: Response) -> Result<Response, Error> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "call_tests.rs"]
+mod tests;
