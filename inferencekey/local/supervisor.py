@@ -32,6 +32,8 @@ LOOPBACK = "127.0.0.1"
 LAST_WORDS_TIMEOUT = 0.5
 """Seconds that the rest of an ended engine's output may take: a grandchild may hold the pipe
 open."""
+STRAY_LOOKS, STRAY_PAUSE = 100, 0.01
+"""How often, and after how many seconds each, to look whether killed children are gone."""
 _EXEC = str(Path(__file__).with_name("_exec.py"))
 _KEPT_FROM_ENGINES = ("INFERENCEKEY_SDK_TOKEN", "INFERENCEKEY_API_KEY")
 
@@ -112,8 +114,8 @@ class LocalPlacement:
         procs.signal_group(group, signal.SIGTERM)
         if not await self._group_ends(group):
             procs.signal_group(group, signal.SIGKILL)
-        procs.kill_marked(handle.mark)  # a child that went into a session of its own
         await handle.exited
+        await self._kill_strays(handle.mark)
         handle.stopped = True
         handle.log.note(f"ended: {_ending(handle.exited.result())}")
         handle.output.close()
@@ -131,6 +133,13 @@ class LocalPlacement:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.1)
         return True
+
+    async def _kill_strays(self, mark: str) -> None:
+        """End children that went into sessions of their own; a killed process needs a moment to go."""
+        for _ in range(STRAY_LOOKS):
+            if not procs.kill_marked(mark):
+                return
+            await asyncio.sleep(STRAY_PAUSE)
 
     async def _spawn(
         self,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,11 +42,3 @@ def platform() -> Iterator[Platform]:
 def client(platform: Platform) -> PlatformClient:
     """A client with the platform's own tokens."""
     return PlatformClient(platform.env())
-
-
-def until(condition: Callable[[], bool], timeout: float = 10) -> None:
-    """Wait until a condition holds that cannot be awaited; fail if it does not in time."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)

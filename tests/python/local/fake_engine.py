@@ -18,6 +18,7 @@ from aiohttp import web
 
 
 def options() -> argparse.Namespace:
+    """The faults that were asked for."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
@@ -43,6 +44,8 @@ def options() -> argparse.Namespace:
 
 
 class FakeEngine:
+    """The routes."""
+
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         self.journal: list[dict[str, Any]] = []
@@ -139,6 +142,7 @@ class FakeEngine:
 
 
 async def serve(args: argparse.Namespace) -> None:
+    """Serve until TERM."""
     runner = web.AppRunner(FakeEngine(args).app(), handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, args.host, args.port).start()
@@ -151,6 +155,7 @@ async def serve(args: argparse.Namespace) -> None:
 
 
 def main() -> None:
+    """Be an engine."""
     args = options()
     print("fake engine: loading", flush=True)
     if args.ignore_term:

@@ -7,7 +7,8 @@ import http.client
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,3 +128,11 @@ class PlatformClient:
     def journal(self, slug: str = "bot") -> Any:
         """What reached the fake engine."""
         return self.send("GET", f"/endpoint/{self.project}/{slug}/v1/journal").json
+
+
+def until(condition: Callable[[], bool], timeout: float = 10) -> None:
+    """Wait until a condition holds that cannot be awaited; fail if it does not in time."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.01)

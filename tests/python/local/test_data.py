@@ -9,8 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from local.conftest import until
-from local.platform_client import PlatformClient, fake_command
+from local.platform_client import PlatformClient, fake_command, until
 
 
 @pytest.fixture
@@ -25,7 +24,8 @@ def test_only_the_model_changes_in_the_body(ready: PlatformClient) -> None:
     """Numbers, key order, spacing and escapes reach the engine byte for byte."""
     body = (
         b'{ "temperature":1.0, "seed": 12345678901234567890123,\n "model" : "bot", "x":1e-7,'
-        b'"messages":[{"role":"user","content":"\\u00fc \xc3\xbc","model":"inner"}] ,"stream":false}'
+        b'"messages":[{"role":"user","content":"\\u00fc \xc3\xbc","model":"inner"}]'
+        b' ,"stream":false}'
     )
     path = "/endpoint/acme/bot/v1/chat/completions"
     assert ready.send("POST", path, body).status == 200
@@ -98,7 +98,8 @@ def test_a_client_that_leaves_stops_the_engine(
         connection.sendall(
             b"POST /endpoint/acme/bot/v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n"
             b"content-type: application/json\r\n"
-            + f"authorization: Bearer {ready.api_key}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+            + f"authorization: Bearer {ready.api_key}\r\n".encode()
+            + f"content-length: {len(body)}\r\n\r\n".encode()
             + body
         )
         until(lambda: any("hang" in str(entry["raw"]) for entry in ready.journal()))

@@ -14,6 +14,11 @@ DATA = "/endpoint/acme/bot/v1/chat/completions"
 UNKNOWN_SDK = "ik_sdk_00000000_" + "0" * 64
 UNKNOWN_LIVE = "ik_live_00000000_" + "0" * 64
 
+PREFIX = "/endpoint/acme/"
+MISSING = "not_found"
+SCOPE, PROJECT = "scope_insufficient", "project_scope_mismatch"
+WORKLOAD = "/api/workloads/{id}"
+
 CASES = [
     # name, method, path, token (a name in `tokens`, or text), status, code
     ("control: no token", "GET", CONTROL, "", 401, "unauthorized"),
@@ -21,26 +26,25 @@ CASES = [
     ("control: not a token at all", "GET", CONTROL, "hello", 401, "unauthorized"),
     ("control: data key", "GET", CONTROL, "data", 403, "wrong_credential_type"),
     ("control: revoked", "GET", CONTROL, "revoked control", 403, "token_revoked"),
-    ("control: other project", "GET", CONTROL, "other control", 403, "project_scope_mismatch"),
-    ("control: read-only creates", "POST", CONTROL, "reader", 403, "scope_insufficient"),
-    ("control: read-only patches", "PATCH", "/api/workloads/{id}", "reader", 403, "scope_insufficient"),
-    ("control: read-only deletes", "DELETE", "/api/workloads/{id}", "reader", 403, "scope_insufficient"),
-    ("control: no scope reads", "GET", CONTROL, "assigner", 403, "scope_insufficient"),
-    ("control: other project's workload", "DELETE", "/api/workloads/{id}", "other control", 403,
-     "project_scope_mismatch"),
-    ("control: no such workload", "DELETE", "/api/workloads/wl_0", "control", 404, "not_found"),
-    ("control: no such readiness", "GET", CONTROL + "/nope/readiness-events", "control", 404, "not_found"),
+    ("control: other project", "GET", CONTROL, "other control", 403, PROJECT),
+    ("control: read-only creates", "POST", CONTROL, "reader", 403, SCOPE),
+    ("control: read-only patches", "PATCH", WORKLOAD, "reader", 403, SCOPE),
+    ("control: read-only deletes", "DELETE", WORKLOAD, "reader", 403, SCOPE),
+    ("control: no scope reads", "GET", CONTROL, "assigner", 403, SCOPE),
+    ("control: other project's workload", "DELETE", WORKLOAD, "other control", 403, PROJECT),
+    ("control: no such workload", "DELETE", "/api/workloads/wl_0", "control", 404, MISSING),
+    ("control: no such readiness", "GET", CONTROL + "/nope/readiness-events", "control", 404, MISSING),
     ("control: wrong method", "PUT", CONTROL, "control", 405, "method_not_allowed"),
-    ("control: no such route", "GET", "/api/nope", "control", 404, "not_found"),
+    ("control: no such route", "GET", "/api/nope", "control", 404, MISSING),
     ("data: no key", "POST", DATA, "", 401, "unauthorized"),
     ("data: unknown key", "POST", DATA, UNKNOWN_LIVE, 401, "unauthorized"),
     ("data: revoked", "POST", DATA, "revoked data", 401, "unauthorized"),
     ("data: control token", "POST", DATA, "control", 403, "wrong_credential_type"),
-    ("data: grant in another project", "POST", DATA, "other data", 403, "project_scope_mismatch"),
-    ("data: grant for another workload", "POST", DATA, "sibling data", 403, "scope_insufficient"),
-    ("data: no such workload", "POST", "/endpoint/acme/nope/v1/embeddings", "data", 404, "not_found"),
-    ("data: encoded slash in the slug", "POST", "/endpoint/acme/a%2Fb/v1/embeddings", "data", 404, "not_found"),
-    ("data: dots in the route", "POST", "/endpoint/acme/bot/v1/%2e%2e/metrics", "data", 404, "not_found"),
+    ("data: grant in another project", "POST", DATA, "other data", 403, PROJECT),
+    ("data: grant for another workload", "POST", DATA, "sibling data", 403, SCOPE),
+    ("data: no such workload", "POST", PREFIX + "nope/v1/embeddings", "data", 404, MISSING),
+    ("data: encoded slash in the slug", "POST", PREFIX + "a%2Fb/v1/embeddings", "data", 404, MISSING),
+    ("data: dots in the route", "POST", PREFIX + "bot/v1/%2e%2e/metrics", "data", 404, MISSING),
     ("data: wrong method", "DELETE", DATA, "data", 405, "method_not_allowed"),
     ("elsewhere", "GET", "/", "", 404, "not_found"),
 ]  # fmt: skip
