@@ -1,9 +1,26 @@
 //! A token that cannot print itself.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
+use memchr::memmem;
 use zeroize::Zeroizing;
+
+const CONTROL_PREFIX: &str = "ik_sdk_";
+const DATA_PREFIX: &str = "ik_live_";
+
+/// How every token of the platform begins.
+pub(crate) const PREFIXES: [&str; 2] = [CONTROL_PREFIX, DATA_PREFIX];
+
+/// The plane that a token's prefix names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Control,
+    Data,
+    /// Sent as it is: the server decides.
+    Unknown,
+}
 
 /// A control token or data key. `Debug` and `Display` show the display form of wire.md 1.3, nothing serialises it, and the
 /// memory is wiped when the last clone goes.
@@ -21,6 +38,35 @@ impl Secret {
         &self.0
     }
 
+    /// What the prefix says about the plane. Length and hex are the server's business (wire.md 1.3).
+    pub(crate) fn kind(&self) -> Kind {
+        match self.expose() {
+            token if token.starts_with(CONTROL_PREFIX) => Kind::Control,
+            token if token.starts_with(DATA_PREFIX) => Kind::Data,
+            _ => Kind::Unknown,
+        }
+    }
+
+    /// Where this token stands in `bytes`, as byte ranges from left to right.
+    ///
+    /// A token shorter than 8 characters counts only where it stands alone: the letter `a` as somebody's test token must not
+    /// be found in every word.
+    pub(crate) fn places(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        let token = self.expose().as_bytes();
+        if token.is_empty() {
+            return Vec::new();
+        }
+        let alone = |place: &Range<usize>| {
+            let beside = [place.start.checked_sub(1), Some(place.end)];
+            let mut neighbours = beside.iter().flatten().filter_map(|&at| bytes.get(at));
+            !neighbours.any(u8::is_ascii_alphanumeric)
+        };
+        memmem::find_iter(bytes, token)
+            .map(|start| start..start + token.len())
+            .filter(|place| token.len() >= 8 || alone(place))
+            .collect()
+    }
+
     /// The only form allowed in any output: `ik_<kind>_<8 id characters>…` for a token of the issued form, else `ik…`.
     pub fn display_form(&self) -> String {
         display_form(self.expose())
@@ -28,11 +74,11 @@ impl Secret {
 }
 
 /// wire.md 1.3: issued form = `ik_sdk_` or `ik_live_`, 8 hex, `_`, 64 hex.
-fn display_form(token: &str) -> String {
+pub(crate) fn display_form(token: &str) -> String {
     let hex = |text: &str, length: usize| {
         text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
-    ["ik_sdk_", "ik_live_"]
+    PREFIXES
         .iter()
         .find_map(|prefix| {
             let (id, rest) = token.strip_prefix(prefix)?.split_once('_')?;
@@ -55,7 +101,7 @@ impl fmt::Display for Secret {
 
 #[cfg(test)]
 mod tests {
-    use super::display_form;
+    use super::{Kind, Secret, display_form};
 
     #[test]
     fn only_the_issued_form_shows_its_id() {
@@ -67,6 +113,30 @@ mod tests {
             ("ik_sdk_0123abcd_zz", "ik…"),
         ] {
             assert_eq!(display_form(token), shown);
+            assert_eq!(format!("{0} {0:?}", Secret::new(token)), format!("{shown} {shown}"));
+        }
+    }
+
+    #[test]
+    fn the_prefix_alone_tells_the_kind() {
+        for (token, kind) in [
+            ("ik_sdk_x", Kind::Control),
+            ("ik_live_", Kind::Data),
+            ("IK_LIVE_x", Kind::Unknown),
+            ("xik_sdk_x", Kind::Unknown),
+        ] {
+            assert_eq!(Secret::new(token).kind(), kind, "{token}");
+        }
+    }
+
+    #[test]
+    fn a_short_token_is_found_only_where_it_stands_alone() {
+        for (token, text, places) in [
+            ("opaque-token", "xopaque-tokenx opaque-token", vec![1..13, 15..27]),
+            ("key", "key monkey keys key", vec![0..3, 16..19]),
+            ("", "anything", vec![]),
+        ] {
+            assert_eq!(Secret::new(token).places(text.as_bytes()), places, "{token}");
         }
     }
 }

@@ -1,6 +1,10 @@
 //! The base URL (wire.md 1.2).
+//!
+//! No message repeats the text: it may hold user info, and a mistyped URL may hold it anywhere.
 
-use crate::error::Error;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::error::{Error, code};
 
 /// Origin and path prefix that every route is put behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,18 +18,202 @@ pub(crate) struct BaseUrl {
 }
 
 impl BaseUrl {
-    /// Parses trimmed text.
+    /// Reads trimmed text. `ConfigurationError invalid_base_url`, or `insecure_base_url` for `http` beyond loopback without
+    /// `allow_http`.
     pub(crate) fn parse(text: &str, allow_http: bool) -> Result<Self, Error> {
-        unimplemented!("{text} {allow_http}")
+        if text.chars().any(char::is_control) {
+            return Err(invalid("holds a control character"));
+        }
+        let (https, rest) = scheme(text)?;
+        if let Some(mark) = rest.chars().find(|c| matches!(c, '?' | '#')) {
+            let part = if mark == '?' { "a query" } else { "a fragment" };
+            return Err(invalid(&format!("has {part} (`{mark}`)")));
+        }
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        if authority.contains('@') {
+            return Err(invalid("has user info (`user@` or `user:password@`)")
+                .hint("take it out: the token goes into `sdk_token` or `api_key`"));
+        }
+        let (host, port) = host_and_port(authority)?;
+        let url = Self {
+            https,
+            host,
+            port: port.unwrap_or(if https { 443 } else { 80 }),
+            prefix: prefix(path)?,
+        };
+        if !https && !allow_http && !url.is_loopback() {
+            return Err(insecure());
+        }
+        Ok(url)
     }
 
     /// `host[:port]` without the scheme's default port, IPv6 in brackets: for the `host` header and for errors.
     pub(crate) fn authority(&self) -> String {
-        unimplemented!()
+        let host = match self.host.contains(':') {
+            true => format!("[{}]", self.host),
+            false => self.host.clone(),
+        };
+        match (self.https, self.port) {
+            (true, 443) | (false, 80) => host,
+            (_, port) => format!("{host}:{port}"),
+        }
     }
 
     /// The canonical text.
     pub(crate) fn as_str(&self) -> String {
-        unimplemented!()
+        let scheme = if self.https { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.authority(), self.prefix)
+    }
+
+    fn is_loopback(&self) -> bool {
+        self.host == "localhost"
+            || self.host == Ipv6Addr::LOCALHOST.to_string()
+            || self.host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+    }
+}
+
+/// Is it https, and what follows `://`.
+fn scheme(text: &str) -> Result<(bool, &str), Error> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Err(invalid("has no scheme"));
+    };
+    match scheme.to_ascii_lowercase().as_str() {
+        "https" => Ok((true, rest)),
+        "http" => Ok((false, rest)),
+        _ => Err(invalid("has a scheme other than https and http")),
+    }
+}
+
+fn host_and_port(authority: &str) -> Result<(String, Option<u16>), Error> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(literal) => {
+            let (address, after) = literal
+                .split_once(']')
+                .ok_or_else(|| invalid("has an IPv6 address without its closing bracket"))?;
+            let address: Ipv6Addr = address
+                .parse()
+                .map_err(|_| invalid("has no valid IPv6 address in its brackets"))?;
+            (address.to_string(), after)
+        }
+        None => {
+            let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+            (host_name(host)?, port)
+        }
+    };
+    Ok((host, port_of(port)?))
+}
+
+/// A DNS name or an IPv4 address, in lower case. Whether it exists is for the resolver to say.
+fn host_name(host: &str) -> Result<String, Error> {
+    if host.is_empty() {
+        return Err(invalid("has no host"));
+    }
+    if !host.is_ascii() {
+        return Err(invalid("has a host with a character outside ASCII")
+            .hint("write an international name in its `xn--` form"));
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    if !host.bytes().all(allowed) || !host.bytes().any(|byte| byte.is_ascii_alphanumeric()) {
+        return Err(invalid("has a host with a character that no host name has"));
+    }
+    Ok(host.to_ascii_lowercase())
+}
+
+/// What follows the host: nothing, or `:` and 1 to 65535.
+fn port_of(text: &str) -> Result<Option<u16>, Error> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.strip_prefix(':')
+        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|digits| digits.parse().ok())
+        .filter(|port| *port != 0)
+        .map(Some)
+        .ok_or_else(|| invalid("has a port outside 1 to 65535"))
+}
+
+/// The path in front of every route: kept as it is, but for the slashes at its end.
+fn prefix(path: &str) -> Result<String, Error> {
+    let path = path.trim_end_matches('/');
+    let refused = |c: char| {
+        !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
+    };
+    if path.contains(refused) {
+        return Err(invalid("has a character in its path that must be percent-encoded"));
+    }
+    Ok(path.to_owned())
+}
+
+fn invalid(problem: &str) -> Error {
+    Error::configuration(code::INVALID_BASE_URL, format!("`base_url` {problem}"))
+        .at("base_url")
+        .hint("write `https://host`, `https://host:port` or `https://host/prefix`")
+}
+
+fn insecure() -> Error {
+    let words = "`base_url` would send the token unencrypted: http:// is for loopback only";
+    Error::configuration(code::INSECURE_BASE_URL, words)
+        .at("base_url")
+        .hint("use https://, or give `allow_http` on a network that you trust")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::BaseUrl;
+    use crate::error::Class;
+
+    #[derive(Deserialize)]
+    struct Case {
+        name: String,
+        base_url: String,
+        #[serde(default)]
+        allow_http: bool,
+        canonical: Option<String>,
+        host: Option<String>,
+        error: Option<Expected>,
+    }
+
+    #[derive(Deserialize)]
+    struct Expected {
+        code: String,
+        #[serde(default)]
+        never: Vec<String>,
+    }
+
+    #[test]
+    fn shared_cases() {
+        let cases = include_str!("../../../../tests/vectors/base_urls.json");
+        let cases: Vec<Case> = serde_json::from_str(cases).expect("cases");
+        for case in cases {
+            let text = super::super::arguments::trimmed(&case.base_url).unwrap_or_default();
+            match (BaseUrl::parse(text, case.allow_http), case.error) {
+                (Ok(url), None) => {
+                    assert_eq!(Some(url.as_str()), case.canonical, "{}", case.name);
+                    assert_eq!(Some(url.authority()), case.host, "{}", case.name);
+                }
+                (Err(error), Some(expected)) => {
+                    assert_eq!(error.class, Class::ConfigurationError, "{}", case.name);
+                    assert_eq!(error.code, expected.code, "{}", case.name);
+                    assert_eq!(error.field.as_deref(), Some("base_url"), "{}", case.name);
+                    assert!(error.hint.is_some(), "{}", case.name);
+                    let shown = format!("{error:?}");
+                    assert!(
+                        !expected.never.iter().any(|word| shown.contains(word)),
+                        "{}",
+                        case.name
+                    );
+                }
+                (outcome, _) => panic!("{}: {outcome:?}", case.name),
+            }
+        }
+    }
+
+    #[test]
+    fn parts_are_told_apart() {
+        let url = BaseUrl::parse("https://[::1]:8400/a/b//", false).expect("a URL");
+        assert_eq!((url.host.as_str(), url.port, url.prefix.as_str()), ("::1", 8400, "/a/b"));
+        assert!(url.https);
     }
 }

@@ -1,18 +1,42 @@
-//! Where the values of a client come from: explicit argument > environment > default (wire.md 1.1, 1.4).
+//! Where the values of a client come from: explicit argument > environment > default, value by value (wire.md 1.1, 1.4).
+//!
+//! The environment is asked only for `from_env`, through a function that the caller brings.
 
 pub(crate) mod arguments;
 mod base_url;
+mod depth;
 mod endpoint;
 mod timeouts;
 
 use std::path::PathBuf;
 
+use serde_json::{Map, Value};
+
 pub(crate) use base_url::BaseUrl;
 pub(crate) use endpoint::Endpoint;
-pub(crate) use timeouts::{Timeouts, clocks_override};
+pub(crate) use timeouts::{KEYS as CLOCK_KEYS, Timeouts, clocks_override, milliseconds};
 
-use crate::error::Error;
-use crate::secret::Secret;
+use crate::VERSION;
+use crate::error::{Class, Error, code};
+use crate::secret::{Kind, Secret};
+use crate::transport::path;
+
+const DEFAULT_BASE_URL: &str = "https://api.inferencekey.com";
+const DEFAULT_RETRIES: u32 = 2;
+
+/// Options of both planes; the token's name and `cold_start_ms` are the plane's own.
+const OPTIONS: [&str; 10] = [
+    "plane",
+    "from_env",
+    "base_url",
+    "project",
+    "timeout_ms",
+    "timeouts",
+    "retries",
+    "ca_bundle",
+    "allow_http",
+    "user_agent",
+];
 
 /// Which half of the platform a client speaks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +45,24 @@ pub(crate) enum Plane {
     Control,
     /// `/endpoint`, data key.
     Data,
+}
+
+impl Plane {
+    fn parse(options: &Map<String, Value>) -> Result<Self, Error> {
+        match arguments::string(options, "plane")?.as_deref() {
+            Some("control") => Ok(Self::Control),
+            Some("data") => Ok(Self::Data),
+            _ => Err(Error::invalid("plane", "`plane` must be `control` or `data`")),
+        }
+    }
+
+    /// The token's option and its variable.
+    fn token_names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Control => ("sdk_token", "INFERENCEKEY_SDK_TOKEN"),
+            Self::Data => ("api_key", "INFERENCEKEY_API_KEY"),
+        }
+    }
 }
 
 /// Everything a client was made from, checked.
@@ -40,11 +82,148 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Reads client options (`docs/c-api.md`). `env` is asked only with `from_env`, value by value.
+    /// Reads client options (`docs/c-api.md`). `env` gives a variable of the environment; it is asked only with `from_env`.
+    ///
+    /// `ConfigurationError`: base URL, token or project missing or unusable. `PermissionDenied`: a data key on the control
+    /// plane. `ValidationError`: an option that is unknown or has the wrong type.
     pub(crate) fn from_json(
         options: &[u8],
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Error> {
-        unimplemented!("{options:?} {}", env("").is_some())
+        let options = &arguments::parse(options)?;
+        let plane = Plane::parse(options)?;
+        let (token_name, token_variable) = plane.token_names();
+        refuse_unknown(options, plane, token_name)?;
+
+        let sources = Sources {
+            options,
+            env: arguments::boolean(options, "from_env")?.unwrap_or(false).then_some(env),
+        };
+        let allow_http = arguments::boolean(options, "allow_http")?.unwrap_or(false);
+        let token = match sources.value(token_name, token_variable)? {
+            Some(text) => Some(token(token_name, &text)?),
+            None if plane == Plane::Control => return Err(missing_token()),
+            None => None,
+        };
+        if let (Plane::Control, Some(Kind::Data)) = (plane, token.as_ref().map(Secret::kind)) {
+            return Err(wrong_kind(token_name, "a data key", "the control plane")
+                .hint("give a control token (`ik_sdk_…`)"));
+        }
+        Ok(Self {
+            plane,
+            base_url: BaseUrl::parse(&sources.base_url()?, allow_http)?,
+            project: sources.project(plane)?,
+            token,
+            timeouts: Timeouts::from_options(plane, options)?,
+            retries: retries(options)?,
+            ca_bundle: arguments::string(options, "ca_bundle")?
+                .filter(|path| !path.trim().is_empty())
+                .map(PathBuf::from),
+            user_agent: user_agent(options)?,
+        })
     }
 }
+
+fn refuse_unknown(
+    options: &Map<String, Value>,
+    plane: Plane,
+    token_name: &str,
+) -> Result<(), Error> {
+    let mut known = OPTIONS.to_vec();
+    known.push(token_name);
+    if plane == Plane::Data {
+        known.push("cold_start_ms");
+    }
+    arguments::refuse_unknown(options, &known)
+}
+
+/// Explicit values, and the environment if it is to be asked.
+struct Sources<'a> {
+    options: &'a Map<String, Value>,
+    env: Option<&'a dyn Fn(&str) -> Option<String>>,
+}
+
+impl Sources<'_> {
+    /// A value that is blank once trimmed is absent: the next source is asked.
+    fn value(&self, option: &str, variable: &str) -> Result<Option<String>, Error> {
+        let explicit = arguments::string(self.options, option)?;
+        let blank_is_absent = |text: String| arguments::trimmed(&text).map(str::to_owned);
+        Ok(explicit
+            .and_then(blank_is_absent)
+            .or_else(|| self.env.and_then(|env| env(variable)).and_then(blank_is_absent)))
+    }
+
+    fn base_url(&self) -> Result<String, Error> {
+        match self.value("base_url", "INFERENCEKEY_BASE_URL")? {
+            Some(url) => Ok(url),
+            None if self.env.is_some() => Ok(DEFAULT_BASE_URL.to_owned()),
+            None => Err(Error::configuration(code::INVALID_BASE_URL, "`base_url` is missing")
+                .at("base_url")
+                .hint(format!("give `base_url`, for example `{DEFAULT_BASE_URL}`"))),
+        }
+    }
+
+    fn project(&self, plane: Plane) -> Result<Option<String>, Error> {
+        let project = self.value("project", "INFERENCEKEY_PROJECT")?;
+        match &project {
+            Some(project) => path::segment("project", project).map(drop)?,
+            None if plane == Plane::Data => return Err(missing_project()),
+            None => {}
+        }
+        Ok(project)
+    }
+}
+
+/// No project in the call, the spec or the client (wire.md 1.1).
+pub(crate) fn missing_project() -> Error {
+    Error::configuration(code::MISSING_PROJECT, "no project is given")
+        .at("project")
+        .hint("give `project`, or set INFERENCEKEY_PROJECT and use `from_env`")
+}
+
+fn missing_token() -> Error {
+    Error::configuration(code::MISSING_TOKEN, "no control token is given")
+        .at("sdk_token")
+        .hint("give `sdk_token`, or set INFERENCEKEY_SDK_TOKEN and use `from_env`")
+}
+
+/// A trimmed token; refused if it cannot stand in a header. The text is never shown.
+fn token(option: &str, text: &str) -> Result<Secret, Error> {
+    let problem = if !text.is_ascii() {
+        "a character outside ASCII"
+    } else if text.bytes().any(|byte| byte.is_ascii_control()) {
+        "a control character"
+    } else {
+        return Ok(Secret::new(text));
+    };
+    Err(Error::configuration(code::INVALID_TOKEN, format!("`{option}` holds {problem}"))
+        .at(option)
+        .hint("copy the token again, as one line"))
+}
+
+/// A token of the other plane (wire.md 1.4): told by its prefix, before anything is sent.
+fn wrong_kind(option: &str, found: &str, plane: &str) -> Error {
+    let words = format!("`{option}` is {found}, which {plane} does not accept");
+    Error::new(Class::PermissionDenied, code::WRONG_CREDENTIAL_TYPE, words).at(option)
+}
+
+fn retries(options: &Map<String, Value>) -> Result<u32, Error> {
+    let Some(value) = arguments::value(options, "retries") else { return Ok(DEFAULT_RETRIES) };
+    value.as_u64().and_then(|number| u32::try_from(number).ok()).ok_or_else(|| {
+        Error::invalid("retries", "`retries` must be a whole number, 0 or more")
+            .hint("0 sends each request once")
+    })
+}
+
+/// The binding's name and version, then the core's.
+fn user_agent(options: &Map<String, Value>) -> Result<String, Error> {
+    let core = format!("core/{VERSION}");
+    let Some(binding) = arguments::string(options, "user_agent")? else { return Ok(core) };
+    if !binding.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        return Err(Error::invalid("user_agent", "`user_agent` must be printable ASCII"));
+    }
+    Ok(format!("{} {core}", binding.trim()).trim_start().to_owned())
+}
+
+#[cfg(test)]
+mod tests;

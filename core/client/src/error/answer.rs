@@ -1,13 +1,33 @@
-//! From an error answer to an [`Error`] (wire.md 5.3 to 5.5).
+//! From an error answer to an [`Error`]: class, code, words and attributes (wire.md 5.3 to 5.5).
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use serde_json::Value;
 
-use super::Error;
+use super::body::{self, Said};
+use super::redact::mask;
+use super::text::{cut, one_line};
+use super::{Class, Error, Stage, code};
 use crate::config::Plane;
 use crate::secret::Secret;
+use crate::transport::retry::{Pushback, pushback};
+
+/// Bytes of an error body that are read; the rest is never asked for (faults.md 1.2).
+pub(crate) const BODY_LIMIT: usize = 64 * 1024;
+
+/// Bytes of the server's code and request id that are kept.
+const NAME_LIMIT: usize = 256;
+
+/// Codes by which the data plane says that the endpoint will answer soon (wire.md 5.5).
+const WARMING: [&str; 4] = ["model_loading", "warming", "cold_start", "scaled_to_zero"];
+
+/// The codes of a 403 that keep their name, and what they mean where the server says no more.
+const FORBIDDEN: [(&str, &str); 3] = [
+    (code::WRONG_CREDENTIAL_TYPE, "this kind of token is not accepted here"),
+    (code::PROJECT_SCOPE_MISMATCH, "the token belongs to another project"),
+    (code::SCOPE_INSUFFICIENT, "the token lacks the scope for this"),
+];
 
 /// Where an error object stood that came without an error status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +39,8 @@ pub(crate) enum Place {
 }
 
 /// The error that an answer with an error status stands for. `now` is wall-clock time, for `retry-after` dates.
+///
+/// Host, operation and attempts are the transport's to fill in.
 pub(crate) fn from_response(
     plane: Plane,
     status: u16,
@@ -27,15 +49,147 @@ pub(crate) fn from_response(
     secrets: &[&Secret],
     now: SystemTime,
 ) -> Error {
-    unimplemented!("{plane:?} {status} {headers:?} {body:?} {secrets:?} {now:?}")
+    let text = mask(&String::from_utf8_lossy(&body[..body.len().min(BODY_LIMIT)]), secrets);
+    let said = body::read(&text);
+    let pushback = pushback(headers, now);
+    let (class, code) = class_of(plane, status, said.code.as_deref(), pushback);
+    let words = words(&said, status);
+    let mut error = Error::new(class, code, words).stage(Stage::Answered);
+    error.status = Some(status);
+    error.retryable = matches!(status, 408 | 429 | 502 | 503 | 504);
+    error.retry_after = match pushback {
+        Pushback::After(wait) => Some(wait.as_secs_f64()),
+        Pushback::Unreadable | Pushback::Absent => None,
+    };
+    error.pushback = pushback;
+    error.request_id = request_id(headers, secrets);
+    error.hint = hint(plane, status, code, pushback);
+    error.api_code = said.code.as_deref().map(name);
+    error.field = said.param.as_deref().map(name);
+    error.body = (!text.is_empty()).then(|| cut(&text, BODY_LIMIT));
+    error
 }
 
 /// The `ApiError` of an error object inside a good answer or a frame; `None` if `value` is none.
 pub(crate) fn in_body(value: &Value, place: Place, secrets: &[&Secret]) -> Option<Error> {
-    unimplemented!("{value:?} {place:?} {secrets:?}")
+    let Value::Object(entries) = value else { return None };
+    body::is_error_object(entries).then(|| without_status(&value.to_string(), place, secrets))
 }
 
 /// The `ApiError stream_error` of an `event: error` frame, whatever its data look like.
 pub(crate) fn from_frame(data: &str, secrets: &[&Secret]) -> Error {
-    unimplemented!("{data} {secrets:?}")
+    without_status(data, Place::Frame, secrets)
 }
+
+/// A frame or an answer of a good response: its status is 200 and says nothing.
+fn without_status(text: &str, place: Place, secrets: &[&Secret]) -> Error {
+    let text = mask(text, secrets);
+    let said = body::read(&text);
+    let code = match place {
+        Place::Answer => code::HTTP_ERROR,
+        Place::Frame => code::STREAM_ERROR,
+    };
+    let words = said.message.or_else(|| said.code.clone());
+    let words = words.unwrap_or_else(|| "the server reported an error without words".to_owned());
+    let mut error = Error::new(Class::ApiError, code, words);
+    error.status = Some(200);
+    error.api_code = said.code.as_deref().map(name);
+    error.body = (!text.is_empty()).then(|| cut(&text, BODY_LIMIT));
+    error
+}
+
+/// The first columns of wire.md 5.5.
+fn class_of(
+    plane: Plane,
+    status: u16,
+    api_code: Option<&str>,
+    pushback: Pushback,
+) -> (Class, &'static str) {
+    match status {
+        400 => (Class::ValidationError, code::BAD_REQUEST),
+        401 => (Class::AuthError, code::UNAUTHORIZED),
+        403 => (Class::PermissionDenied, forbidden(api_code)),
+        404 => (Class::NotFound, code::NOT_FOUND),
+        409 | 412 => (Class::Conflict, code::CONFLICT),
+        429 => (Class::RateLimited, code::RATE_LIMITED),
+        503 if plane == Plane::Data && is_warming(api_code, pushback) => {
+            (Class::EndpointWarming, code::ENDPOINT_WARMING)
+        }
+        500..=599 => (Class::ServerError, code::SERVER_ERROR),
+        _ => (Class::ApiError, code::HTTP_ERROR),
+    }
+}
+
+fn is_warming(api_code: Option<&str>, pushback: Pushback) -> bool {
+    pushback != Pushback::Absent || api_code.is_some_and(|code| WARMING.contains(&code))
+}
+
+fn forbidden(api_code: Option<&str>) -> &'static str {
+    let listed = FORBIDDEN.iter().find(|(code, _)| Some(*code) == api_code);
+    listed.map_or(code::FORBIDDEN, |(code, _)| code)
+}
+
+/// The server's words, else what its code means, else the status.
+fn words(said: &Said, status: u16) -> String {
+    let meaning = |code: &String| {
+        let known = FORBIDDEN.iter().find(|(known, _)| known == code);
+        known.map_or_else(|| code.clone(), |(_, meaning)| (*meaning).to_owned())
+    };
+    said.message
+        .clone()
+        .or_else(|| said.code.as_ref().map(meaning))
+        .unwrap_or_else(|| format!("HTTP {status}"))
+}
+
+fn request_id(headers: &HeaderMap, secrets: &[&Secret]) -> Option<String> {
+    let id = headers.get("x-request-id").or_else(|| headers.get("request-id"))?;
+    let id = String::from_utf8_lossy(id.as_bytes());
+    Some(name(&mask(&id, secrets))).filter(|id| !id.is_empty())
+}
+
+/// A short text from the server that is an attribute of its own.
+fn name(text: &str) -> String {
+    cut(&one_line(text), NAME_LIMIT)
+}
+
+/// What to do next, where the status tells.
+fn hint(plane: Plane, status: u16, code: &str, pushback: Pushback) -> Option<String> {
+    let token = match plane {
+        Plane::Control => "sdk_token",
+        Plane::Data => "api_key",
+    };
+    let hint = match (status, code) {
+        (401, _) => format!("check `{token}`: it may be mistyped or revoked"),
+        (_, code::WRONG_CREDENTIAL_TYPE) => match plane {
+            Plane::Control => "give a control token (`ik_sdk_…`)".to_owned(),
+            Plane::Data => "give a data key (`ik_live_…`)".to_owned(),
+        },
+        (_, code::PROJECT_SCOPE_MISMATCH) => {
+            format!("give the `project` that `{token}` was made for, or a token of this project")
+        }
+        (_, code::SCOPE_INSUFFICIENT) => {
+            "create a token with `workload:write` (to change) or `workload:read` (to look)"
+                .to_owned()
+        }
+        (403, _) => format!("check what `{token}` may do, and that it is not revoked"),
+        (404, _) if plane == Plane::Data => "check `project` and `workload_slug`".to_owned(),
+        (_, code::ENDPOINT_WARMING) => {
+            "wait for the workload with `wait_until_ready`, or raise `cold_start`".to_owned()
+        }
+        (429 | 503, _) => match pushback {
+            Pushback::After(wait) => format!("try again in {} s", seconds_up(wait)),
+            Pushback::Unreadable | Pushback::Absent => return None,
+        },
+        _ => return None,
+    };
+    Some(hint)
+}
+
+/// Whole seconds, rounded up.
+fn seconds_up(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

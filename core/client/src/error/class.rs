@@ -86,4 +86,23 @@ impl Class {
             Self::WaitTimeout => "WaitTimeout",
         }
     }
+
+    /// Trouble that may be over the next time, whatever else is known about it.
+    pub(crate) fn is_passing(self) -> bool {
+        matches!(
+            self,
+            Self::RateLimited
+                | Self::EndpointWarming
+                | Self::ConnectionFailed
+                | Self::Timeout
+                | Self::StreamStalled
+                | Self::StreamTruncated
+                | Self::WaitTimeout
+        )
+    }
+
+    /// Trouble that the same request meets again, however far it came.
+    pub(crate) fn is_lasting(self) -> bool {
+        matches!(self, Self::TlsError | Self::LimitExceeded)
+    }
 }

@@ -1,8 +1,12 @@
 //! One error type for everything that can go wrong, as data (wire.md 5).
 
 pub(crate) mod answer;
+mod body;
 mod class;
 pub(crate) mod code;
+mod redact;
+mod shown;
+mod text;
 
 pub use class::Class;
 
@@ -51,6 +55,8 @@ pub struct Details {
     pub extra: Extra,
     /// How far the request had come: the retry rule's input, not shown to callers.
     pub(crate) stage: Stage,
+    /// Did an earlier send of the same request perhaps take effect? Decides what a 404 means (wire.md 2.10).
+    pub(crate) repeated: bool,
     /// The answer's `retry-after`, as the retry rule sees it.
     pub(crate) pushback: Pushback,
 }
@@ -96,7 +102,7 @@ impl Error {
             status: None,
             attempts: None,
             request_id: None,
-            retryable: false,
+            retryable: class.is_passing(),
             retry_after: None,
             body: None,
             host: None,
@@ -105,6 +111,7 @@ impl Error {
             hint: None,
             extra: Extra::default(),
             stage: Stage::Local,
+            repeated: false,
             pushback: Pushback::Absent,
         }))
     }
@@ -134,17 +141,9 @@ impl Error {
     /// Says how far the request had come.
     pub(crate) fn stage(mut self, stage: Stage) -> Self {
         self.0.stage = stage;
+        let on_the_way = matches!(stage, Stage::NotSent | Stage::Lost | Stage::Cut);
+        self.0.retryable |= on_the_way && !self.0.class.is_lasting();
         self
-    }
-
-    /// The whole line of wire.md 5.3: operation, words, `[code]` on 403, status, host.
-    pub fn message(&self) -> String {
-        unimplemented!()
-    }
-
-    /// Every attribute as JSON (`docs/c-api.md`, "error JSON").
-    pub fn to_json(&self) -> Vec<u8> {
-        unimplemented!()
     }
 }
 
@@ -169,7 +168,7 @@ impl fmt::Debug for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words)
+        f.write_str(&self.message())
     }
 }
 

@@ -30,8 +30,7 @@ pub(crate) enum Pushback {
 /// Reads `retry-after`; `now` is wall-clock time, for HTTP dates. Of several headers, the longest wait counts.
 pub(crate) fn pushback(headers: &HeaderMap, now: SystemTime) -> Pushback {
     let values = headers.get_all(RETRY_AFTER);
-    let longest =
-        values.iter().filter_map(|value| wait_of(value.to_str().ok()?.trim(), now)).max();
+    let longest = values.iter().filter_map(|value| wait_of(value.to_str().ok()?.trim(), now)).max();
     match longest {
         Some(wait) => Pushback::After(wait),
         None if values.iter().next().is_some() => Pushback::Unreadable,
@@ -108,7 +107,9 @@ pub(crate) fn decision(
         return Decision::Surface;
     }
     match pause_before(error, progress.sends, random) {
-        Some(pause) if in_time(pause, progress.left) => Decision::Again { pause, cost: cost(error) },
+        Some(pause) if in_time(pause, progress.left) => {
+            Decision::Again { pause, cost: cost(error) }
+        }
         _ => Decision::Surface,
     }
 }
@@ -146,7 +147,7 @@ impl Outcome {
     fn of(error: &Error) -> Self {
         // All tries of a call share one `connect` and one `total` clock, so there is no time left for another.
         let out_of_time = matches!(error.extra.clock, Some("connect" | "total"));
-        if out_of_time || error.class == Class::TlsError {
+        if out_of_time || error.class.is_lasting() {
             return Self::Final;
         }
         match (error.stage, error.status) {
@@ -171,12 +172,13 @@ enum Again {
 /// Rows and cells of faults.md 1.1. What comes after a create or a cut readiness stream is their own callers' business.
 fn again(repeat: Repeat, outcome: Outcome) -> Again {
     use Again::{IfAsked, No, Yes};
-    //                        NotSent Lost Busy     Unserved Cut  Final
+    #[rustfmt::skip]
     let row = match repeat {
-        Repeat::Idempotent => [Yes,   Yes, Yes,     Yes,     Yes, No],
-        Repeat::OnRequest =>  [Yes,   No,  IfAsked, No,      No,  No],
-        Repeat::Never =>      [Yes,   No,  No,      No,      No,  No],
-        Repeat::Reopened =>   [No,    No,  No,      No,      No,  No],
+        //                     NotSent Lost Busy     Unserved Cut  Final
+        Repeat::Idempotent => [Yes,    Yes, Yes,     Yes,     Yes, No],
+        Repeat::OnRequest  => [Yes,    No,  IfAsked, No,      No,  No],
+        Repeat::Never      => [Yes,    No,  No,      No,      No,  No],
+        Repeat::Reopened   => [No,     No,  No,      No,      No,  No],
     };
     row[outcome as usize]
 }
