@@ -96,7 +96,7 @@ class Drawn(Silent):
         try:
             self._stream.write(text.encode(encoding, "replace").decode(encoding))
             self._stream.flush()
-        except (OSError, ValueError, LookupError):
+        except Exception:  # Whatever a program put in the place of stderr may raise anything.
             self._stream = None
 
 
@@ -160,9 +160,11 @@ class Live(Drawn):
 
     def _columns(self) -> int:
         try:
-            return os.get_terminal_size(self._stream.fileno()).columns if self._stream else 80
-        except (OSError, ValueError, AttributeError):
-            return 80
+            size = os.get_terminal_size(self._stream.fileno()) if self._stream else None
+        except Exception:
+            size = None
+        # A terminal that nobody gave a size has 0 columns.
+        return size.columns if size and size.columns else 80
 
 
 def described(event: ReadinessEvent) -> str:
@@ -193,5 +195,5 @@ def fitted(text: str, columns: int) -> str:
 def _is_terminal(stream: TextIO) -> bool:
     try:
         return stream.isatty()
-    except (OSError, ValueError, AttributeError):
+    except Exception:
         return False

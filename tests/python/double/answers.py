@@ -1,0 +1,46 @@
+"""HTTP answers as bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def answer(
+    body: object = b"", status: int = 200, headers: Mapping[str, str] | None = None
+) -> bytes:
+    """A whole answer with a length; a body that is not bytes is sent as JSON."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    fields = {"content-type": "application/json", "content-length": str(len(content))}
+    return _head(status, {**fields, **(headers or {})}) + content
+
+
+def chunked_head(content_type: str = "text/event-stream", status: int = 200) -> bytes:
+    """The head of an answer whose body follows in transfer chunks."""
+    return _head(status, {"content-type": content_type, "transfer-encoding": "chunked"})
+
+
+def chunk(data: bytes) -> bytes:
+    """One transfer chunk."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def frames(*events: object) -> bytes:
+    """SSE frames, one for each event; strings go as they are, all else as JSON."""
+    texts = (event if isinstance(event, str) else json.dumps(event) for event in events)
+    return "".join(f"data: {text}\n\n" for text in texts).encode()
+
+
+def sse(*events: object) -> bytes:
+    """A whole streamed answer."""
+    return chunked_head() + chunk(frames(*events)) + LAST_CHUNK
+
+
+def _head(status: int, headers: Mapping[str, str]) -> bytes:
+    lines = [
+        f"HTTP/1.1 {status} Scripted",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()

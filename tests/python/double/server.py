@@ -1,0 +1,101 @@
+"""The listening side of the double."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import BinaryIO
+
+from double.journal import Connection, Journal, Request
+from double.steps import Gone, Send, Step
+
+Script = Sequence[Step] | bytes
+
+
+class Double:
+    """Answers each request by the next script; or asks a function for the script of a request.
+
+    A script is played once its request is in, whole; afterwards the connection waits for the next
+    request. A request for which there is no script left is answered with 599.
+
+        with Double(answer({"workloads": []}), [Send(sse(...), every=1)]) as double:
+            client = DataClient(base_url=double.url, ...)
+    """
+
+    def __init__(self, *scripts: Script | Callable[[Request], Script]) -> None:
+        first = scripts[0] if scripts else b""
+        self._choose = first if callable(first) else _in_order(scripts)  # type: ignore[arg-type]
+        self.journal = Journal()
+        self._lock = threading.Lock()
+        self._peers: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._stopped = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Double:
+        self._spawn(self._accept)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stopped.set()
+        # A shutdown wakes the thread that is blocked in accept or recv; a close alone does not.
+        for peer in [self._listener, *self._peers]:
+            with contextlib.suppress(OSError):
+                peer.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
+        for peer in [self._listener, *self._peers]:
+            peer.close()
+
+    def _spawn(self, target: Callable[..., None], *args: object) -> None:
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                peer, _ = self._listener.accept()
+            except OSError:
+                return
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._peers.append(peer)
+            self._spawn(self._serve, peer)
+
+    def _serve(self, peer: socket.socket) -> None:
+        connection = Connection()
+        self.journal.opened(connection)
+        with peer.makefile("rb") as reader, contextlib.suppress(Gone, OSError):
+            while request := _read(reader):
+                self.journal.received(connection, request)
+                with self._lock:
+                    script = self._choose(request)
+                for step in [script] if isinstance(script, bytes) else script:
+                    playable = Send(step) if isinstance(step, bytes) else step
+                    playable.play(peer, self._stopped.is_set)
+        connection.closed.set()
+        peer.close()
+
+
+def _in_order(scripts: Iterable[Script]) -> Callable[[Request], Script]:
+    rest = iter(scripts)
+    none_left = b"HTTP/1.1 599 No script left\r\ncontent-length: 0\r\n\r\n"
+    return lambda request: next(rest, none_left)
+
+
+def _read(reader: BinaryIO) -> Request | None:
+    """The next request; None if the client closed the connection instead."""
+    line = reader.readline()
+    if not line:
+        return None
+    method, target, _ = line.decode("ascii").split(" ")
+    headers = {}
+    while (line := reader.readline()).strip():
+        name, _, value = line.decode("latin-1").partition(":")
+        headers[name.lower()] = value.strip()
+    body = reader.read(int(headers.get("content-length", 0)))
+    return Request(method, target, headers, body)

@@ -1,0 +1,78 @@
+"""What the double does on a connection, as data: a script is a sequence of these and bytes."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+class Gone(Exception):
+    """The connection is over; what is left of the script is not played."""
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send bytes, in pieces of `every` bytes if that is set."""
+
+    data: bytes
+    every: int | None = None
+
+    def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
+        """Sends; the client may be gone."""
+        size = self.every or max(len(self.data), 1)
+        for start in range(0, len(self.data), size):
+            try:
+                peer.sendall(self.data[start : start + size])
+            except OSError as error:
+                raise Gone from error
+
+
+@dataclass(frozen=True)
+class Until:
+    """Go on once the test sets the event."""
+
+    event: threading.Event
+
+    def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
+        """Waits, at most until the double stops."""
+        while not self.event.wait(0.02):
+            if stopped():
+                raise Gone
+
+
+class _Hang:
+    """Say nothing more until the client goes away."""
+
+    def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
+        """Reads and forgets."""
+        while peer.recv(65536):
+            pass
+        raise Gone
+
+
+class _Fin:
+    """Close the connection in order."""
+
+    def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
+        """Says that nothing more will come, and leaves."""
+        peer.shutdown(socket.SHUT_WR)
+        raise Gone
+
+
+class _Rst:
+    """Reset the connection."""
+
+    def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
+        """A close that does not linger is a reset on the wire."""
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raise Gone
+
+
+HANG = _Hang()
+FIN = _Fin()
+RST = _Rst()
+
+Step = bytes | Send | Until | _Hang | _Fin | _Rst

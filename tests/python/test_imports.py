@@ -1,0 +1,99 @@
+"""What importing costs: nothing that a program did not ask for (design.md 5)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "aiohttp",
+    "asyncio",
+    "cffi",
+    "click",
+    "concurrent.futures",
+    "dataclasses",
+    "http",
+    "http.client",
+    "inspect",
+    "json",
+    "logging",
+    "numpy",
+    "rich",
+    "socket",
+    "ssl",
+    "threading",
+    "typing",
+    "urllib",
+    "urllib.parse",
+}
+# What a call needs: json (and with it re, enum, functools), cffi's runtime, and the core.
+HEAVY_AFTER_A_CLIENT = HEAVY - {"json"}
+
+
+def modules_after(program: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after the program."""
+    lines = f"import sys\n{program}\nprint(*sys.modules, sep='\\n')"
+    # -S: what site brings along is the installation's business.
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}\n{lines}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_next_to_nothing() -> None:
+    """A program that imports the SDK and does not use it pays for one small module."""
+    loaded = modules_after("import inferencekey")
+    assert loaded & HEAVY == set()
+    assert {name for name in loaded if name.startswith("inferencekey")} == {"inferencekey"}
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "from inferencekey import DataClient",
+        "from inferencekey import ApiError, ValidationError",
+        "from inferencekey import TextResult, EmbedResult, Timeouts",
+    ],
+)
+def test_the_data_plane_loads_what_a_call_needs(program: str) -> None:
+    """Neither an event loop nor an HTTP stack of Python's comes along."""
+    assert modules_after(program) & HEAVY_AFTER_A_CLIENT == set()
+
+
+def test_a_data_client_is_ready_without_the_control_plane() -> None:
+    """Enums, dataclasses and the display are loaded by those who use them."""
+    loaded = modules_after(
+        "from inferencekey import DataClient\n"
+        "DataClient(base_url='http://127.0.0.1:1', project='acme', api_key='ik_live_x')"
+        ".endpoint('bot')"
+    )
+    assert loaded & HEAVY_AFTER_A_CLIENT == set()
+    assert (
+        loaded & {"inferencekey._control", "inferencekey._spec", "inferencekey._progress"} == set()
+    )
+
+
+def test_the_control_plane_loads_its_display_when_it_waits() -> None:
+    """`dataclasses` comes with WorkloadSpec; what only `wait_until_ready` needs does not."""
+    loaded = modules_after("from inferencekey import ManagementClient, WorkloadSpec")
+    assert loaded & (HEAVY_AFTER_A_CLIENT - {"dataclasses", "inspect"}) == set()
+    assert "inferencekey._progress" not in loaded
+
+
+def test_importing_starts_nothing() -> None:
+    """No thread, no descriptor, no variable of the environment read (faults.md 3.14)."""
+    program = (
+        "import os\n"
+        "before = os.listdir('/proc/self/fd'), os.listdir('/proc/self/task')\n"
+        "real, os.environ = os.environ, None\n"
+        "import inferencekey\n"
+        "inferencekey.DataClient, inferencekey.ManagementClient\n"
+        "os.environ = real\n"
+        "assert before == (os.listdir('/proc/self/fd'), os.listdir('/proc/self/task'))\n"
+    )
+    assert "inferencekey._control" in modules_after(program)

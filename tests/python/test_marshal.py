@@ -1,0 +1,186 @@
+"""What goes into a request: JSON and nothing else, named by its path where it is not."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import OrderedDict
+from enum import IntEnum
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inferencekey import Backend, Timeouts, ValidationError
+from inferencekey._marshal import decode, encode
+from inferencekey._timeouts import clock_options, milliseconds
+
+# Any character but lone surrogates, which are no characters.
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
+    max_leaves=30,
+)
+
+
+def cyclic() -> dict[str, Any]:
+    """A dict that holds itself two levels down."""
+    outer: dict[str, Any] = {}
+    outer["inner"] = [outer]
+    return outer
+
+
+def nested(depth: int) -> list[Any]:
+    """That many lists, each in the next."""
+    value: list[Any] = []
+    for _ in range(depth - 1):
+        value = [value]
+    return value
+
+
+class Level(IntEnum):
+    """An integer with a name."""
+
+    LOW = 1
+
+
+class Text(str):
+    """A string of somebody's own class."""
+
+
+# Name, value of `config`, path, words of the complaint.
+REFUSED: list[tuple[str, object, str, str]] = [
+    ("NaN", {"a": [1.0, math.nan]}, "config.a[1]", "is nan, which JSON cannot hold"),
+    ("infinity", {"a": -math.inf}, "config.a", "is -inf, which JSON cannot hold"),
+    ("a key that is a number", {"a": {1: 2}}, "config.a", "has a key of type int"),
+    ("a key that is None", {None: 2}, "config", "has a key of type NoneType"),
+    ("a cycle", cyclic(), "config.inner[0]", "holds itself"),
+    ("bytes", {"a": b"x"}, "config.a", "is bytes, and JSON holds text"),
+    ("a set", {"a": {1}}, "config.a", "is set, which is no JSON"),
+    ("an object", object(), "config", "is object, which is no JSON"),
+    ("a generator", (i for i in "ab"), "config", "is generator, which is no JSON"),
+    ("a lone surrogate", {"a": "x\ud800"}, "config.a", "holds a lone surrogate at position 1"),
+    ("one in a key", {"\udfff": 1}, "config", "holds a lone surrogate at position 0"),
+    ("128 levels in a spec", nested(128), "config" + "[0]" * 127, "is nested deeper than 128"),
+    ("an integer of many digits", {"a": 10**5000}, "config.a", "is an integer of 16610 bits"),
+]
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "words"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+)
+def test_what_json_cannot_hold_is_named_by_its_path(value: object, path: str, words: str) -> None:
+    """The complaint leads to the place in a large config (wire.md 1.4)."""
+    with pytest.raises(ValidationError) as caught:
+        encode("ensure", {"spec": {"name": "x", "config": value}})
+    error = caught.value
+    assert words in str(error)
+    assert str(error).startswith("ensure: config")
+    assert (error.field, error.code, error.operation) == (path, "invalid_argument", "ensure")
+    assert str(error).isprintable()
+
+
+def test_arguments_are_named_by_their_own_names() -> None:
+    """Outside of a spec the path starts with the parameter."""
+    with pytest.raises(ValidationError, match=r"generate_text: messages\[0\]\.content is nan"):
+        encode("generate_text", {"messages": [{"role": "user", "content": math.nan}]})
+
+
+def test_a_token_in_the_place_of_a_key_is_not_repeated() -> None:
+    """A complaint never shows a token, wherever it was put."""
+    key = "ik_sdk_0123abcd_" + "f" * 64
+    with pytest.raises(ValidationError) as caught:
+        encode("ensure", {"spec": {"config": {key: math.nan}}})
+    assert "ffff" not in str(caught.value)
+    assert "ffff" not in str(caught.value.field)
+
+
+@given(JSON)
+def test_every_json_value_arrives_as_it_is(value: object) -> None:
+    """Integers of any size, floats bit for bit, every character, order of keys."""
+    text = encode("ensure", {"config": value})
+    assert decode(text) == {"config": value}
+    # repr tells 1 from 1.0 and from True, and 0.0 from -0.0; equality does not.
+    assert repr(decode(text)) == repr({"config": value})
+
+
+@given(JSON)
+def test_requests_are_compact_utf8(value: object) -> None:
+    """What is sent has no blank and no escape that it does not need (wire.md 2.2)."""
+    text = encode("ensure", {"config": value}).decode()
+    assert text == json.dumps({"config": value}, ensure_ascii=False, separators=(",", ":"))
+
+
+def test_128_levels_are_allowed() -> None:
+    """The limit itself is no error."""
+    assert (
+        encode("ensure", {"config": nested(128)}) == b'{"config":' + b"[" * 128 + b"]" * 128 + b"}"
+    )
+
+
+def test_kin_of_json_types_are_taken_for_their_value() -> None:
+    """Enums, tuples and subclasses of the builtins are what they hold."""
+    value = {
+        "enum": Backend.VLLM,
+        "level": Level.LOW,
+        "text": Text("x"),
+        "tuple": (1, 2),
+        "ordered": OrderedDict(b=1, a=2),
+    }
+    assert decode(encode("ensure", {"config": value})) == {
+        "config": {
+            "enum": "vllm",
+            "level": 1,
+            "text": "x",
+            "tuple": [1, 2],
+            "ordered": {"b": 1, "a": 2},
+        }
+    }
+
+
+def test_the_same_value_twice_is_no_cycle() -> None:
+    """Sharing is fine; only holding oneself is not."""
+    shared = {"a": 1}
+    assert decode(encode("ensure", {"config": [shared, shared]})) == {"config": [shared, shared]}
+
+
+# Seconds, milliseconds.
+LENGTHS = [(0, 0), (0.0001, 0.1), (1, 1000), (2.5, 2500), (math.inf, 2**53), (1e300, 2**53)]
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [*LENGTHS, (10**400, 2**53)])
+def test_seconds_become_milliseconds(seconds: float, expected: float) -> None:
+    """Floats are seconds; `math.inf` becomes longer than any clock."""
+    assert milliseconds("timeout", seconds) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, "NoneType was given"),
+        ("5", "str was given"),
+        (True, "bool was given"),
+        (math.nan, "timeout is nan"),
+        (-1, "timeout is -1"),
+        (-0.001, "timeout is -0.001"),
+    ],
+)
+def test_what_is_no_length_of_time_is_refused(seconds: object, words: str) -> None:
+    """None, NaN and negative times are errors of the caller (wire.md 1.4)."""
+    with pytest.raises(ValidationError, match=words) as caught:
+        milliseconds("timeout", seconds)
+    assert caught.value.field == "timeout"
+
+
+def test_a_timeout_is_a_number_or_four_clocks() -> None:
+    """What is not given is not sent, so that the core's own values hold (wire.md 3.2)."""
+    assert clock_options(None) == {}
+    assert clock_options(1.5) == {"timeout_ms": 1500}
+    assert clock_options(Timeouts(idle=2, total=math.inf)) == {
+        "timeouts": {"idle_ms": 2000, "total_ms": 2**53}
+    }
+    with pytest.raises(ValidationError, match=r"timeout\.connect is -1"):
+        clock_options(Timeouts(connect=-1))

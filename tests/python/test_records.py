@@ -1,0 +1,142 @@
+"""Results as values: frozen, comparable, picklable, and dataclasses to whoever asks."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+import struct
+
+import pytest
+
+from inferencekey import (
+    Change,
+    EmbedResult,
+    EndpointRef,
+    Partial,
+    Plan,
+    ReadinessEvent,
+    TextChunk,
+    TextResult,
+    Timeouts,
+)
+from inferencekey._results import Vectors
+
+RECORDS = [
+    EndpointRef("acme", "bot", plan=Plan("create"), changed=True),
+    TextResult("Hi", "m", "stop", {"id": 1}),
+    TextResult("Hi", "m", None, b'{"id": 1}'),
+    TextChunk("Hi"),
+    EmbedResult([[1.0, 2.0]], "m", {"data": []}),
+    EmbedResult(Vectors(struct.pack("4d", 1, 2, 3, 4), 2), "m"),
+    ReadinessEvent("ready", "", 12, "step"),
+    Partial("Hel", 2),
+    Plan("update", [Change("model", "a", "b")], [], ["note"], 3),
+    Change("config.a", None, [1]),
+    Timeouts(connect=1.5),
+]
+ids = [type(record).__name__ for record in RECORDS]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=ids)
+@pytest.mark.parametrize(
+    "clone", [copy.copy, copy.deepcopy, lambda r: pickle.loads(pickle.dumps(r))]
+)
+def test_records_copy_and_pickle(record: object, clone: object) -> None:
+    """A result can go to another process, or into a cache."""
+    twin = clone(record)  # type: ignore[operator]
+    assert twin == record
+    assert hash(twin) == hash(record)
+    assert repr(twin) == repr(record)
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=ids)
+def test_records_never_change(record: object) -> None:
+    """A result that two threads share stays what it was."""
+    for field in dataclasses.fields(record):  # type: ignore[arg-type]
+        with pytest.raises(dataclasses.FrozenInstanceError, match="never changes"):
+            setattr(record, field.name, "other")
+    with pytest.raises(AttributeError):
+        record.unknown = 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=ids)
+def test_records_are_dataclasses(record: object) -> None:
+    """`asdict` and `replace` work as they do on any dataclass."""
+    assert dataclasses.is_dataclass(record)
+    fields = dataclasses.asdict(record)  # type: ignore[call-overload]
+    assert list(fields) == [field.name for field in dataclasses.fields(record)]  # type: ignore[arg-type]
+    assert dataclasses.replace(record) == record  # type: ignore[type-var]
+
+
+def test_a_ref_compares_by_its_address_alone() -> None:
+    """Two ensures of one workload give equal refs, whatever they had to do (wire.md 6.1)."""
+    first = EndpointRef("acme", "bot", plan=Plan("create"), changed=True)
+    again = EndpointRef("acme", "bot", plan=Plan("unchanged"), changed=False)
+    assert first == again
+    assert hash(first) == hash(again)
+    assert repr(first) == "EndpointRef(project_slug='acme', workload_slug='bot')"
+    assert first.plan
+    assert not again.plan
+    assert first != EndpointRef("acme", "other")
+
+
+def test_raw_is_parsed_once_and_untouched() -> None:
+    """`.raw` keeps key order, unknown keys, long integers and exact floats (wire.md 3.1)."""
+    long = "1" + "0" * 5000
+    text = (
+        f'{{"z":1,"a":{long},"f":0.1000000000000000055,"x":9007199254740993,"u":"\\ud83d\\ude00"}}'
+    )
+    result = TextResult("", "", None, text.encode())
+    assert list(result.raw) == ["z", "a", "f", "x", "u"]
+    assert result.raw["a"] == 10**5000
+    assert result.raw["x"] == 2**53 + 1
+    assert result.raw["f"] == 0.1
+    assert result.raw["u"] == "\N{GRINNING FACE}"
+    assert result.raw is result.raw
+
+
+def test_embeddings_are_exact_and_made_once() -> None:
+    """Rows come out of the core's buffer bit for bit."""
+    numbers = [0.1, -0.0, 5e-324, 1.7976931348623157e308, 2 / 3, 1.0]
+    result = EmbedResult(Vectors(struct.pack("6d", *numbers), 3), "m")
+    assert result.embeddings == [numbers[:3], numbers[3:]]
+    assert str(result.embeddings[0][1]) == "-0.0"
+    assert result.embeddings is result.embeddings
+
+
+def test_match_statements_see_the_fields() -> None:
+    """Records can be taken apart by position."""
+    match TextChunk("Hi", "stop"):
+        case TextChunk(text, reason):
+            assert (text, reason) == ("Hi", "stop")
+
+
+def test_a_plan_reads_as_a_diff() -> None:
+    """`print(plan)` says what would change, in the spec's own names."""
+    plan = Plan(
+        "update",
+        [Change("model", "a", "b"), Change("config.max_model_len", None, 4096)],
+        [Change("task_type", "text2text", "embedding")],
+        ["the policy kind changes"],
+        2,
+    )
+    assert str(plan) == "\n".join(
+        [
+            "update",
+            '  ~ model: "a" -> "b"',
+            "  ~ config.max_model_len: (absent) -> 4096",
+            '  ! task_type: "text2text" -> "embedding" (cannot change in place)',
+            "  note: the policy kind changes",
+            "  2 live fields are not in the spec and left alone",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "truth"),
+    [("create", True), ("update", True), ("conflict", True), ("unchanged", False)],
+)
+def test_a_plan_is_true_if_there_is_something_to_do(action: str, truth: bool) -> None:
+    """`if mgmt.plan(spec):` is the natural question."""
+    assert bool(Plan(action)) is truth
