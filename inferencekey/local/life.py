@@ -21,6 +21,7 @@ from .health import Prober
 from .phases import Timings
 from .placement import HandleT, Observation, Placement, Replica
 from .readiness import Readiness
+from .tasks import finish
 from .types import Address, EngineCommand, Workload
 
 NEWS_INTERVAL = 2.0
@@ -120,7 +121,10 @@ class Life(Generic[HandleT]):
             return await self._come_up_and_serve(handle, command)
         finally:
             self.target = None
-            await self._placement.stop(handle)
+            # A stop that has begun is carried through: half of one leaves children behind.
+            stop = asyncio.create_task(self._placement.stop(handle))
+            await finish(stop)
+            stop.result()
 
     async def _come_up_and_serve(self, handle: HandleT, command: EngineCommand) -> Ending:
         seen = await self._placement.observe(handle)

@@ -15,6 +15,7 @@ from .phases import Timings
 from .placement import Placement
 from .readiness import Readiness
 from .store import Store
+from .tasks import finish
 from .types import ReadinessRecord, Workload
 
 logger = logging.getLogger("inferencekey.local")
@@ -103,7 +104,7 @@ class Reconciler:
         # One engine per workload at any time: two would not fit into one GPU, nor on one fixed
         # port.
         if after:
-            await _wait_for_end(after)
+            await finish(after)
         try:
             await life.run()
         except Exception:
@@ -114,23 +115,10 @@ class Reconciler:
         running = self._running.pop(workload_id)
         running.readiness.close(deleted=deleted)
         running.task.cancel()
-        task = asyncio.create_task(_wait_for_end(running.task))
+        task = asyncio.create_task(finish(running.task))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
         return task
-
-
-async def _wait_for_end(task: asyncio.Task[None]) -> None:
-    """Wait for a cancelled life until its engine is gone, also when the waiting one is
-    cancelled."""
-    cancelled = False
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            cancelled = True
-    if cancelled:
-        raise asyncio.CancelledError
 
 
 def _log_event(workload: Workload, event: ReadinessRecord) -> None:

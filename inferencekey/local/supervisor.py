@@ -48,8 +48,7 @@ class Engine:
     mark: str
     log: EngineLog
     exited: asyncio.Future[int]
-    output_ended: asyncio.Future[None]
-    output: asyncio.ReadTransport
+    output: _Output
     stopped: bool = False
 
 
@@ -81,18 +80,22 @@ class LocalPlacement:
         if spec.note:
             log.note(spec.note)
         mark = secrets.token_hex(16)
-        engine = await self._spawn(
-            spec.program, argv, env_for(spec, address), mark, log, address, generation
-        )
-        self._records.add(mark, engine.process.pid)
-        return engine
+        env = env_for(spec, address) | {procs.MARK: mark}
+        try:
+            process, output = await _spawn(spec.program, argv, env, log)
+        except BaseException:
+            log.close()
+            raise
+        self._records.add(mark, process.pid)
+        exited = _when_reaped(process, asyncio.get_running_loop())
+        return Engine(process, address, generation, mark, log, exited, output)
 
     async def observe(self, handle: Engine, *, until_change: float = 0.0) -> Observation:
         """What the engine does now. Waits up to `until_change` seconds, but not past its end."""
         if until_change:
             await asyncio.wait([handle.exited], timeout=until_change)
         if handle.exited.done():
-            await asyncio.wait([handle.output_ended], timeout=LAST_WORDS_TIMEOUT)
+            await asyncio.wait([handle.output.ended], timeout=LAST_WORDS_TIMEOUT)
         return Observation(
             address=handle.address,
             generation=handle.generation,
@@ -135,51 +138,49 @@ class LocalPlacement:
         return True
 
     async def _kill_strays(self, mark: str) -> None:
-        """End children that went into sessions of their own; a killed process needs a moment to go."""
+        """End children that went into sessions of their own; a killed process is not gone at once."""
         for _ in range(STRAY_LOOKS):
             if not procs.kill_marked(mark):
                 return
             await asyncio.sleep(STRAY_PAUSE)
 
-    async def _spawn(
-        self,
-        program: str,
-        argv: list[str],
-        env: dict[str, str],
-        mark: str,
-        log: EngineLog,
-        address: Address,
-        generation: int,
-    ) -> Engine:
-        loop = asyncio.get_running_loop()
-        inherited = {
-            name: value for name, value in os.environ.items() if name not in _KEPT_FROM_ENGINES
-        }
-        output_ended: asyncio.Future[None] = loop.create_future()
-        read_end, write_end = os.pipe()
-        try:
-            # The last await comes before the start: a cancelled caller must not leave a process
-            # behind.
-            output, _ = await loop.connect_read_pipe(
-                lambda: _Output(log, output_ended), os.fdopen(read_end, "rb", buffering=0)
-            )
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-S", _EXEC, str(os.getpid()), program, *argv],
-                stdin=subprocess.DEVNULL,
-                stdout=write_end,
-                stderr=write_end,
-                env=inherited | {"PYTHONUNBUFFERED": "1", procs.MARK: mark} | env,
-                start_new_session=True,
-            )
-        except OSError as cause:
-            log.close()
-            raise LocalError(
-                f"the system starts no process for the engine: {cause.strerror}"
-            ) from cause
-        finally:
-            os.close(write_end)
-        exited = _when_reaped(process, loop)
-        return Engine(process, address, generation, mark, log, exited, output_ended, output)
+
+async def _spawn(
+    program: str, argv: list[str], env: dict[str, str], log: EngineLog
+) -> tuple[subprocess.Popen[bytes], _Output]:
+    """Start a process whose output goes to `log`.
+
+    The only await comes before the start: a cancelled caller must not leave a process behind."""
+    output, write_end = await _output_pipe(log)
+    inherited = {k: v for k, v in os.environ.items() if k not in _KEPT_FROM_ENGINES}
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", _EXEC, str(os.getpid()), program, *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=write_end,
+            stderr=write_end,
+            env=inherited | {"PYTHONUNBUFFERED": "1"} | env,
+            start_new_session=True,
+        )
+    except OSError as cause:
+        output.close()
+        raise LocalError(f"the system starts no process: {cause.strerror}") from cause
+    finally:
+        os.close(write_end)
+    return process, output
+
+
+async def _output_pipe(log: EngineLog) -> tuple[_Output, int]:
+    """A pipe into `log`, and its end for writing."""
+    loop = asyncio.get_running_loop()
+    output = _Output(log, loop.create_future())
+    read_end, write_end = os.pipe()
+    try:
+        await loop.connect_read_pipe(lambda: output, os.fdopen(read_end, "rb", buffering=0))
+    except BaseException:
+        os.close(write_end)
+        raise
+    return output, write_end
 
 
 class _Output(asyncio.Protocol):
@@ -187,14 +188,21 @@ class _Output(asyncio.Protocol):
 
     def __init__(self, log: EngineLog, ended: asyncio.Future[None]) -> None:
         self._log = log
-        self._ended = ended
+        self.ended = ended
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def close(self) -> None:
+        """Take no more output."""
+        self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         self._log.feed(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._ended.done():
-            self._ended.set_result(None)
+        if not self.ended.done():
+            self.ended.set_result(None)
 
 
 def _when_reaped(

@@ -17,9 +17,6 @@ QUICK = Timings(
     keep_alive=0.1,
     pauses_before_ready=(0.05, 0.05),
     pauses_after_ready=(0.05, 0.05, 0.05),
-    health_interval=0.1,
-    health_timeout=0.5,
-    health_failures=3,
 )
 
 

@@ -8,6 +8,7 @@ import socket
 import stat
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,13 +124,16 @@ def test_a_crash_once_before_ready_is_no_error(client: PlatformClient, tmp_path:
     assert any("exit code 3" in event["message"] for event in events)
 
 
-def test_an_engine_that_hangs_is_started_again(client: PlatformClient, platform: Platform) -> None:
+def test_an_engine_that_hangs_is_started_again() -> None:
     """A stopped process answers no health checks; it is replaced."""
-    client.create(command=fake_command())
-    assert client.wait()["phase"] == "ready"
-    os.kill(engine_pid(platform), signal.SIGSTOP)
-    until(lambda: "start 2:" in platform.log("bot"))
-    assert client.wait()["phase"] == "ready"
+    timings = replace(QUICK, health_interval=0.1, health_timeout=0.5, health_failures=3)
+    with Platform(timings=timings) as platform:
+        client = PlatformClient(platform.env())
+        client.create(command=fake_command())
+        assert client.wait()["phase"] == "ready"
+        os.kill(engine_pid(), signal.SIGSTOP)
+        until(lambda: "start 2:" in platform.log("bot"))
+        assert client.wait()["phase"] == "ready"
 
 
 def test_only_a_change_of_the_launch_restarts_the_engine(
@@ -139,9 +143,9 @@ def test_only_a_change_of_the_launch_restarts_the_engine(
     workload = client.create(command=fake_command("--model", "one"))
     path = f"/api/workloads/{workload['id']}"
     assert client.wait()["phase"] == "ready"
-    first = engine_pid(platform)
+    first = engine_pid()
     client.send("PATCH", path, {"name": "New", "execution_policy": "fixed"})
-    assert engine_pid(platform) == first
+    assert engine_pid() == first
     assert client.chat("x").json["model"] == "one"
 
     patched = client.send("PATCH", path, {"config": {"command": fake_command("--model", "two")}})
@@ -227,7 +231,7 @@ def test_tokens_do_not_reach_engines(
         monkeypatch.setenv(name, value)
     client.create(command=fake_command())
     assert client.wait()["phase"] == "ready"
-    environ = Path(f"/proc/{engine_pid(platform)}/environ").read_bytes()
+    environ = Path(f"/proc/{engine_pid()}/environ").read_bytes()
     assert platform.sdk_token.encode() not in environ
     assert platform.api_key.encode() not in environ
     assert b"PATH=" in environ
@@ -244,7 +248,7 @@ def test_logs_are_the_owners_only(client: PlatformClient, tmp_path: Path) -> Non
         assert [p for p in files if stat.S_IMODE(p.stat().st_mode) & 0o077] == []
 
 
-def engine_pid(platform: Platform) -> int:
+def engine_pid() -> int:
     """The process of the one engine."""
     (pid,) = running_engines()
     return pid
