@@ -179,6 +179,8 @@ mod tests {
     struct Expected {
         code: String,
         #[serde(default)]
+        contains: Vec<String>,
+        #[serde(default)]
         never: Vec<String>,
     }
 
@@ -198,6 +200,11 @@ mod tests {
                     assert_eq!(error.code, expected.code, "{}", case.name);
                     assert_eq!(error.field.as_deref(), Some("base_url"), "{}", case.name);
                     assert!(error.hint.is_some(), "{}", case.name);
+                    let message = error.message();
+                    assert!(
+                        expected.contains.iter().all(|word| message.contains(word)),
+                        "{message}"
+                    );
                     let shown = format!("{error:?}");
                     assert!(
                         !expected.never.iter().any(|word| shown.contains(word)),

@@ -86,10 +86,7 @@ impl Config {
     ///
     /// `ConfigurationError`: base URL, token or project missing or unusable. `PermissionDenied`: a data key on the control
     /// plane. `ValidationError`: an option that is unknown or has the wrong type.
-    pub(crate) fn from_json(
-        options: &[u8],
-        env: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, Error> {
+    pub(crate) fn from_json(options: &[u8], env: Environment<'_>) -> Result<Self, Error> {
         let options = &arguments::parse(options)?;
         let plane = Plane::parse(options)?;
         let (token_name, token_variable) = plane.token_names();
@@ -137,10 +134,13 @@ fn refuse_unknown(
     arguments::refuse_unknown(options, &known)
 }
 
+/// Gives a variable of the environment.
+type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// Explicit values, and the environment if it is to be asked.
 struct Sources<'a> {
     options: &'a Map<String, Value>,
-    env: Option<&'a dyn Fn(&str) -> Option<String>>,
+    env: Option<Environment<'a>>,
 }
 
 impl Sources<'_> {

@@ -63,6 +63,8 @@ struct Expected {
     #[serde(default)]
     contains: Vec<String>,
     #[serde(default)]
+    lacks: Vec<String>,
+    #[serde(default)]
     never: Vec<String>,
 }
 
@@ -102,6 +104,9 @@ fn check(case: &Case) {
     assert!(!message.chars().any(char::is_control), "{name}");
     for word in ["list", "h:1"].into_iter().chain(case.error.contains.iter().map(String::as_str)) {
         assert!(message.contains(word), "{name}: `{word}` in {message}");
+    }
+    for word in &case.error.lacks {
+        assert!(!message.contains(word.as_str()), "{name}: `{word}` in {message}");
     }
     assert!(message.contains(&case.status.to_string()), "{name}: status in {message}");
     let everything = shown.to_string();

@@ -65,7 +65,9 @@ pub(super) fn check(field: &str, text: &str, allowed: &[&str]) -> Result<(), Err
 }
 
 fn outside(field: &str, text: &str, allowed: &[&str]) -> Error {
-    let words = format!("`{field}` is `{text}`; allowed: {}", allowed.join(", "));
+    // Enough to recognise the value, and the allowed ones are still on the line.
+    let shown: String = text.chars().take(80).collect();
+    let words = format!("`{field}` is `{shown}`; allowed: {}", allowed.join(", "));
     let hint = match nearest(text, allowed) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("set `{field}` to one of the allowed values"),
