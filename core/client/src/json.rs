@@ -8,7 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use memchr::memchr2_iter;
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Deepest nesting that is accepted from the network (faults.md 1.2): hosts parse what we hand on.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::driver::Deadline;
+use crate::driver::{Deadline, now, wait_until};
 use crate::driver::block::{Driven, drive};
 use crate::error::{Class, Error, code};
 
@@ -181,6 +181,23 @@ impl Outbox {
             Poll::Ready(())
         })
         .await;
+    }
+
+    /// [`Self::put`], then back once the caller asks for more. How long that took is the caller's own time, which is no
+    /// stall of the platform's (wire.md 3.2).
+    pub(crate) async fn hand_over(&self, event: Event) -> Duration {
+        let before = now();
+        self.put(event).await;
+        let mut asked_again = false;
+        poll_fn(|_| {
+            if std::mem::replace(&mut asked_again, true) {
+                return Poll::Ready(());
+            }
+            wait_until(now());
+            Poll::Pending
+        })
+        .await;
+        now().saturating_duration_since(before)
     }
 
     fn take(&self) -> Option<Event> {

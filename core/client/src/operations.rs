@@ -1,1 +1,120 @@
+//! From an operation's name and JSON request to a running operation (`docs/c-api.md`, "operations").
+//!
+//! Local checks happen here, before anything is sent; what is left is one future per operation. Whatever it raises gets its
+//! operation, host and attempts from one place ([`start`]).
 
+mod control;
+mod data;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use crate::client::Shared;
+use crate::config::arguments::{self, refuse_unknown};
+use crate::config::{CLOCK_KEYS, Endpoint, Plane, clocks_override};
+use crate::error::Error;
+use crate::operation::{CancelToken, Event, EventKind, Operation, Outbox};
+use crate::transport::{Call, Clocks};
+
+type Object = Map<String, Value>;
+
+/// Checks `request` and prepares `operation`. Nothing is sent before the operation is driven.
+pub(crate) fn submit(
+    shared: &Arc<Shared>,
+    endpoint: Option<&Arc<Endpoint>>,
+    operation: &str,
+    request: &[u8],
+    cancel: Option<CancelToken>,
+) -> Result<Operation, Error> {
+    let name = known(shared.config.plane, operation)?;
+    let stops = cancel.into_iter().chain([shared.closed.clone()]).collect();
+    let prepared = arguments::parse(request).and_then(|request| match shared.config.plane {
+        Plane::Control => Ok(start(shared, name, stops, control::prepare(shared, name, request)?)),
+        Plane::Data => {
+            Ok(start(shared, name, stops, data::prepare(shared, endpoint, name, request)?))
+        }
+    });
+    prepared.map_err(|mut error| {
+        error.operation.get_or_insert(name);
+        error
+    })
+}
+
+/// The operation's name, if this plane has it.
+fn known(plane: Plane, operation: &str) -> Result<&'static str, Error> {
+    let (own, other): (&[&'static str], &[&str]) = match plane {
+        Plane::Control => (&control::NAMES, &data::NAMES),
+        Plane::Data => (&data::NAMES, &control::NAMES),
+    };
+    own.iter().copied().find(|name| *name == operation).ok_or_else(|| {
+        let words = format!("there is no operation `{operation}` here; known: {}", own.join(", "));
+        let error = Error::invalid("operation", words);
+        match other.contains(&operation) {
+            true => error.hint("it belongs to a client of the other plane"),
+            false => error,
+        }
+    })
+}
+
+/// What an operation does once it is driven.
+trait Work: Send + 'static {
+    fn run(
+        &self,
+        call: &mut Call,
+        outbox: &Outbox,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// An operation that passed its local checks.
+struct Prepared<W> {
+    work: W,
+    clocks: Clocks,
+    /// Does `first_token` run?
+    streaming: bool,
+}
+
+/// Starts the clocks.
+fn start<W: Work>(
+    shared: &Arc<Shared>,
+    name: &'static str,
+    stops: Vec<CancelToken>,
+    prepared: Prepared<W>,
+) -> Operation {
+    let Prepared { work, clocks, streaming } = prepared;
+    let shared = Arc::clone(shared);
+    let mut call = Call::start(name, clocks, streaming);
+    Operation::new(name, stops, move |outbox| async move {
+        work.run(&mut call, &outbox).await.map_err(|mut error| {
+            error.operation.get_or_insert(name);
+            error.host.get_or_insert_with(|| shared.transport.host().to_owned());
+            if call.attempts > 0 {
+                error.attempts = Some(call.attempts);
+            }
+            error
+        })
+    })
+}
+
+/// Refuses keys that are neither `keys` nor clocks, and takes the clocks out.
+fn take_clocks(
+    shared: &Shared,
+    request: &mut Object,
+    keys: &[&str],
+    streaming: bool,
+) -> Result<Clocks, Error> {
+    let known: Vec<&str> = keys.iter().copied().chain(CLOCK_KEYS).collect();
+    refuse_unknown(request, &known)?;
+    clocks_override(request, &shared.config.timeouts, streaming)
+}
+
+/// An event with a head alone.
+fn head(head: impl Into<Vec<u8>>) -> Event {
+    Event { kind: EventKind::Data, head: head.into(), raw: Bytes::new(), vectors: None }
+}
+
+#[cfg(test)]
+#[path = "operations/tests.rs"]
+mod tests;

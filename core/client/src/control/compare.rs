@@ -66,7 +66,10 @@ fn entries(
 }
 
 /// Live with everything declared put over it: declared wins, lists and scalars are taken whole.
-pub(crate) fn merge(live: &Map<String, Value>, declared: &Map<String, Value>) -> Map<String, Value> {
+pub(crate) fn merge(
+    live: &Map<String, Value>,
+    declared: &Map<String, Value>,
+) -> Map<String, Value> {
     let mut merged = live.clone();
     for (key, declared) in declared {
         let value = match (merged.get(key), declared) {
@@ -144,9 +147,8 @@ mod tests {
     fn declared_wins_in_the_merge() {
         let live = object(json!({"a": {"x": 1, "y": [1, 2]}, "b": 1, "c": {"z": 1}}));
         let declared = object(json!({"a": {"y": [3], "n": null}, "c": 5, "d": {"q": 1}}));
-        let merged = object(
-            json!({"a": {"x": 1, "y": [3], "n": null}, "b": 1, "c": 5, "d": {"q": 1}}),
-        );
+        let merged =
+            object(json!({"a": {"x": 1, "y": [3], "n": null}, "b": 1, "c": 5, "d": {"q": 1}}));
         assert_eq!(merge(&live, &declared), merged);
         assert!(covers(&Value::Object(declared), Some(&Value::Object(merged))));
     }

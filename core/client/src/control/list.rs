@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -116,9 +118,8 @@ impl<'de> Visitor<'de> for Envelope<'_> {
             }
         }
         let [next_cursor, cursor] = cursors;
-        let (_, elements) = list.ok_or_else(|| {
-            A::Error::custom("an object without `workloads`, `data` or `items`")
-        })?;
+        let (_, elements) = list
+            .ok_or_else(|| A::Error::custom("an object without `workloads`, `data` or `items`"))?;
         Ok(Page { elements, rest: rest(next_cursor.or(cursor), has_more) })
     }
 }

@@ -7,6 +7,7 @@ use super::compare::Change;
 use super::drift::{self, Drift};
 use crate::error::{Class, Error, code};
 use crate::spec::WorkloadSpec;
+use crate::spec::enums::DEFAULT_TASK_TYPE;
 
 /// What has to be done so that live matches the spec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -87,7 +88,8 @@ impl Plan {
             ),
             _ => (
                 format!("workload `{slug}` differs from its spec in {fields}; nothing was changed"),
-                "use on_drift=\"reconcile\" to write the difference, or correct the spec".to_owned(),
+                "use on_drift=\"reconcile\" to write the difference, or correct the spec"
+                    .to_owned(),
             ),
         };
         let mut error = Error::new(Class::DriftError, code, words).hint(hint);
@@ -107,7 +109,7 @@ pub(crate) fn create_body(spec: &WorkloadSpec) -> Map<String, Value> {
     let text = |text: &str| Some(Value::from(text));
     put("name", text(&spec.name));
     put("slug", text(&spec.slug));
-    put("task_type", text(spec.task_type.as_deref().unwrap_or("text2text")));
+    put("task_type", text(spec.task_type.as_deref().unwrap_or(DEFAULT_TASK_TYPE)));
     put("backend", text(&spec.backend));
     put("model_name", text(&spec.model));
     put("description", spec.description.clone().map(Value::from));

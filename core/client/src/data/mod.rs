@@ -1,1 +1,138 @@
-//! x
+//! The data plane: chat, chat streams, embeddings (wire.md 3).
+//!
+//! Rules are functions over bytes: [`request`] makes bodies, [`completion`], [`chunk`] and [`embeddings`] read answers in one
+//! pass. [`stream`] follows a stream under its clocks.
+
+mod batch;
+mod chunk;
+mod completion;
+mod embeddings;
+mod request;
+mod stream;
+mod tally;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::json;
+
+pub(crate) use request::{ChatArguments, EmbedArguments, OnTruncated};
+pub(crate) use stream::stream;
+
+use crate::client::Shared;
+use crate::config::Endpoint;
+use crate::error::answer::{self, Place};
+use crate::error::{Error, code};
+use crate::operation::{Event, EventKind};
+use crate::transport::{Accept, Answer, Call, Repeat, Request, Transport, path, unreadable};
+
+/// What every operation of this plane needs: the client, and the endpoint it is about.
+pub(crate) struct Context {
+    shared: Arc<Shared>,
+    endpoint: Arc<Endpoint>,
+    /// `/endpoint/{project}/{slug}/v1`.
+    prefix: String,
+}
+
+/// Why an answer is none.
+#[derive(Debug, PartialEq, Eq)]
+enum Fault {
+    /// It is an error object.
+    ErrorObject,
+    /// It is not what the wire says; the words say where.
+    Unreadable(String),
+}
+
+impl Context {
+    /// `ConfigurationError` without a project.
+    pub(crate) fn new(shared: &Arc<Shared>, endpoint: &Arc<Endpoint>) -> Result<Self, Error> {
+        let project = shared.config.project.as_deref().ok_or_else(|| {
+            Error::configuration(code::MISSING_PROJECT, "no project").at("project")
+        })?;
+        let project = path::segment("project", project)?;
+        let slug = path::segment("workload_slug", &endpoint.workload_slug)?;
+        let prefix = format!("/endpoint/{project}/{slug}/v1");
+        Ok(Self { shared: Arc::clone(shared), endpoint: Arc::clone(endpoint), prefix })
+    }
+
+    /// The canonical slug, which is also the `model` of every request.
+    pub(crate) fn slug(&self) -> &str {
+        &self.endpoint.workload_slug
+    }
+
+    fn transport(&self) -> &Transport {
+        &self.shared.transport
+    }
+
+    fn chat_request(&self, body: Bytes, accept: Accept) -> Request {
+        self.request("/chat/completions", body, accept, Repeat::OnRequest)
+    }
+
+    fn embeddings_request(&self, body: Bytes) -> Request {
+        self.request("/embeddings", body, Accept::Json, Repeat::Idempotent)
+    }
+
+    fn request(&self, route: &str, body: Bytes, accept: Accept, repeat: Repeat) -> Request {
+        Request {
+            method: Method::POST,
+            path: format!("{}{route}", self.prefix),
+            token: self.endpoint.key.clone(),
+            accept,
+            body: Some(body),
+            idempotency_key: None,
+            repeat,
+        }
+    }
+
+    /// The error for a good status whose body is none that was asked for.
+    fn fault(&self, fault: Fault, answer: &Answer) -> Error {
+        let words = match fault {
+            Fault::ErrorObject => match self.error_object(&answer.body, Place::Answer) {
+                Some(mut error) => {
+                    error.status = Some(answer.status);
+                    return error;
+                }
+                None => "`error` is set, but is no error".to_owned(),
+            },
+            Fault::Unreadable(words) => words,
+        };
+        unreadable(answer.status, &answer.headers, format!("the answer is unreadable: {words}"))
+    }
+
+    fn error_object(&self, json: &[u8], place: Place) -> Option<Error> {
+        let value = serde_json::from_slice(json).ok()?;
+        answer::in_body(&value, place, &[&self.endpoint.key])
+    }
+}
+
+/// One chat answer.
+pub(crate) async fn chat(context: &Context, body: Bytes, call: &mut Call) -> Result<Event, Error> {
+    let request = context.chat_request(body, Accept::Json);
+    let answer = context.transport().call(&request, call).await?;
+    let read = completion::read(&answer.body).map_err(|fault| context.fault(fault, &answer))?;
+    let completion::Completion { text, model, finish_reason } = read;
+    let head = json!({"text": text, "model": model, "finish_reason": finish_reason});
+    Ok(event(head.to_string().into_bytes(), answer.body))
+}
+
+/// Rows of numbers for texts; `inputs` of them.
+pub(crate) async fn embed(
+    context: &Context,
+    body: Bytes,
+    inputs: usize,
+    call: &mut Call,
+) -> Result<Event, Error> {
+    let request = context.embeddings_request(body);
+    let answer = context.transport().call(&request, call).await?;
+    let read = embeddings::read(&answer.body, inputs);
+    let embeddings = read.map_err(|fault| context.fault(fault, &answer))?;
+    let (model, vectors) = (embeddings.model, embeddings.vectors);
+    let head = json!({"model": model, "rows": inputs, "columns": vectors.columns});
+    let event = event(head.to_string().into_bytes(), answer.body);
+    Ok(Event { vectors: Some(vectors), ..event })
+}
+
+fn event(head: Vec<u8>, raw: Bytes) -> Event {
+    Event { kind: EventKind::Data, head, raw, vectors: None }
+}

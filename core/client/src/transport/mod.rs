@@ -16,8 +16,9 @@ pub(crate) mod sse;
 mod unreadable;
 mod wire;
 
+pub(crate) use body::whole as read_whole;
 pub(crate) use call::{Answer, Opened, Transport};
-pub(crate) use clocks::{Call, Clocks};
+pub(crate) use clocks::{Call, Clocks, timeout};
 pub(crate) use http::{HttpWire, Trust};
-pub(crate) use unreadable::unreadable;
-pub(crate) use wire::{Accept, BodyRead, Repeat, Request, Response, Wire};
+pub(crate) use unreadable::{is_event_stream, media_type, unreadable};
+pub(crate) use wire::{Accept, Body, BodyRead, Repeat, Request, Response, Wire};

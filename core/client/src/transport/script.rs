@@ -63,7 +63,12 @@ impl Piece {
 /// What the double does with one send.
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
-    Answer { status: u16, headers: HeaderMap, after: Duration, body: Vec<Piece> },
+    Answer {
+        status: u16,
+        headers: HeaderMap,
+        after: Duration,
+        body: Vec<Piece>,
+    },
     /// Fails at this stage.
     Fail(Stage),
     /// Nothing ever comes.
@@ -150,9 +155,10 @@ impl Script {
     }
 
     fn note(&self, request: &Request) -> (usize, Reply) {
-        let body = request.body.as_ref().map(|body| {
-            serde_json::from_slice(body).expect("a request's body is JSON")
-        });
+        let body = request
+            .body
+            .as_ref()
+            .map(|body| serde_json::from_slice(body).expect("a request's body is JSON"));
         let sent = Sent {
             line: format!("{} {}", request.method, request.path),
             body: body.unwrap_or_default(),

@@ -1,0 +1,184 @@
+//! Creating a workload so that one is left, whatever happens on the way (wire.md 2.9).
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::Context;
+use super::list::Workload;
+use crate::driver::{sleep, within};
+use crate::error::{Class, Error, Stage, code};
+use crate::transport::retry::{self, Decision, Progress};
+use crate::transport::{Answer, Call, Repeat, unreadable};
+
+/// Pauses before the lists that look for a workload which has to be there by now.
+const LOOK_AGAIN: [Duration; 3] =
+    [Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(1)];
+
+/// How a create ended.
+pub(super) enum Created {
+    /// By this call.
+    New,
+    /// Somebody else's workload has the slug, or an answer of ours was lost.
+    Present(Workload),
+}
+
+/// What a failed create means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// It was refused, or not processed at all.
+    Raise,
+    /// The slug is taken: its workload shows up in the list.
+    FindOriginal,
+    /// Created for sure if the list has it.
+    LookThenDone,
+    /// Perhaps created; not to be sent again.
+    LookThenRaise,
+    /// Perhaps created; sent again if it is not.
+    LookThenRepeat,
+}
+
+/// The rows of wire.md 2.9 that begin with "create".
+fn after(error: &Error) -> Next {
+    match (error.status, error.stage) {
+        (Some(200..300), _) => Next::LookThenDone,
+        (Some(409), _) => Next::FindOriginal,
+        (Some(408 | 429 | 502 | 503 | 504), _) => Next::LookThenRepeat,
+        (Some(500..600), _) => Next::LookThenRaise,
+        (None, Stage::Lost | Stage::Cut) => Next::LookThenRepeat,
+        _ => Next::Raise,
+    }
+}
+
+/// One create, with every send of it: the same body, the same idempotency key.
+pub(super) struct Create<'a> {
+    pub(super) context: &'a Context,
+    pub(super) slug: &'a str,
+    pub(super) body: &'a Map<String, Value>,
+    pub(super) idempotency_key: &'a str,
+}
+
+impl Create<'_> {
+    /// Leaves one workload with the slug, or raises.
+    pub(super) async fn run(&self, call: &mut Call) -> Result<Created, Error> {
+        let request = self.context.create_request(self.body, self.idempotency_key);
+        let mut sends = 0;
+        loop {
+            sends += 1;
+            let error = match self.context.transport().call(&request, call).await {
+                Ok(answer) => match self.created(&answer) {
+                    Ok(own) if own.slug == self.slug => return Ok(Created::New),
+                    Ok(own) => return self.give_way(&own, call).await.map(Created::Present),
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            let next = after(&error);
+            let found = match next {
+                Next::Raise => None,
+                Next::FindOriginal => self.look_for_original(call).await?,
+                _ => self.context.find(self.slug, call).await?,
+            };
+            match (next, found) {
+                (Next::LookThenDone, Some(_)) => return Ok(Created::New),
+                (_, Some(found)) => return Ok(Created::Present(found)),
+                (Next::LookThenRepeat, None) => self.pause(error, sends, call).await?,
+                (_, None) => return Err(error),
+            }
+        }
+    }
+
+    fn created(&self, answer: &Answer) -> Result<Workload, Error> {
+        let text = std::str::from_utf8(&answer.body).ok();
+        text.and_then(Workload::read).ok_or_else(|| {
+            let words = "the answer to the create is not a workload with `id` and `slug`";
+            unreadable(answer.status, &answer.headers, words)
+        })
+    }
+
+    /// The race was lost: the platform put our workload under another slug. The original stays, ours goes.
+    async fn give_way(&self, own: &Workload, call: &mut Call) -> Result<Workload, Error> {
+        let original = self.look_for_original(call).await;
+        self.remove_own(own, call).await?;
+        original?.ok_or_else(|| {
+            let words = format!(
+                "the platform created `{}` instead of `{}`, which is taken by something that the list does not show; \
+                 the new workload was deleted",
+                own.slug, self.slug
+            );
+            Error::new(Class::Conflict, code::SLUG_UNAVAILABLE, words)
+                .at("slug")
+                .hint("choose another slug")
+        })
+    }
+
+    /// Deletes what this call has proof of having created: the id is of its own answer.
+    async fn remove_own(&self, own: &Workload, call: &mut Call) -> Result<(), Error> {
+        let Err(mut error) = self.context.remove(&own.id, call).await else { return Ok(()) };
+        error.words = format!(
+            "another workload has the slug `{}`, and the duplicate `{}` (id `{}`) that this call created could not be \
+             deleted: {}",
+            self.slug, own.slug, own.id, error.words
+        );
+        Err(error.hint(format!("delete the workload `{}`", own.slug)))
+    }
+
+    async fn look_for_original(&self, call: &mut Call) -> Result<Option<Workload>, Error> {
+        for pause in LOOK_AGAIN {
+            rest(pause, call).await?;
+            let found = self.context.find(self.slug, call).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The pause before another send, by the rule for requests that may be repeated; the error if there is none left.
+    async fn pause(&self, error: Error, sends: u32, call: &Call) -> Result<(), Error> {
+        let left = call.deadline.left();
+        let progress = Progress { sends, warmings: 0, left, cold_start_left: None };
+        let retries = self.context.shared.config.retries;
+        match retry::decision(&error, Repeat::Idempotent, retries, progress, fastrand::f64()) {
+            Decision::Again { pause, .. } => rest(pause, call).await,
+            Decision::Surface | Decision::Warm { .. } => Err(error),
+        }
+    }
+}
+
+/// Waits, but not beyond the call's deadline.
+pub(super) async fn rest(pause: Duration, call: &Call) -> Result<(), Error> {
+    within(call.deadline, sleep(pause)).await.map_err(|_| call.out_of_time())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_create_is_looked_into_before_anything_else() {
+        for (status, stage, expected) in [
+            (Some(200), Stage::Answered, Next::LookThenDone),
+            (Some(409), Stage::Answered, Next::FindOriginal),
+            (Some(408), Stage::Answered, Next::LookThenRepeat),
+            (Some(429), Stage::Answered, Next::LookThenRepeat),
+            (Some(500), Stage::Answered, Next::LookThenRaise),
+            (Some(501), Stage::Answered, Next::LookThenRaise),
+            (Some(502), Stage::Answered, Next::LookThenRepeat),
+            (Some(503), Stage::Answered, Next::LookThenRepeat),
+            (Some(504), Stage::Answered, Next::LookThenRepeat),
+            (Some(400), Stage::Answered, Next::Raise),
+            (Some(403), Stage::Answered, Next::Raise),
+            (Some(404), Stage::Answered, Next::Raise),
+            (Some(302), Stage::Local, Next::Raise),
+            (None, Stage::Lost, Next::LookThenRepeat),
+            (None, Stage::Cut, Next::LookThenRepeat),
+            (None, Stage::NotSent, Next::Raise),
+            (None, Stage::Local, Next::Raise),
+        ] {
+            let mut error = Error::new(Class::ApiError, code::HTTP_ERROR, "x").stage(stage);
+            error.status = status;
+            assert_eq!(after(&error), expected, "{status:?} {stage:?}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Asking the platform for workloads, page by page (wire.md 2.5).
+
+use std::collections::HashSet;
+
+use super::Context;
+use super::list::{self, Rest, Wanted, Workload};
+use crate::error::{Class, Error, code};
+use crate::transport::{Answer, Call, unreadable};
+
+/// Limit `list_pages` (faults.md 1.2).
+const MOST_PAGES: usize = 1000;
+
+/// Is the list longer than what could be read of it?
+#[derive(PartialEq)]
+enum Seen {
+    Everything,
+    Enough,
+    Part,
+}
+
+impl Context {
+    /// The first workload with this canonical slug.
+    pub(super) async fn find(
+        &self,
+        slug: &str,
+        call: &mut Call,
+    ) -> Result<Option<Workload>, Error> {
+        let mut found = None;
+        let seen = self
+            .read_pages(call, &|text| list::may_have_slug(text, slug), |text| {
+                found = Workload::read(text).filter(|workload| workload.slug == slug);
+                found.is_some()
+            })
+            .await?;
+        if seen == Seen::Part { Err(incomplete()) } else { Ok(found) }
+    }
+
+    /// The first workload with this slug; `NotFound` if there is none.
+    pub(crate) async fn get(&self, slug: &str, call: &mut Call) -> Result<Workload, Error> {
+        self.find(slug, call).await?.ok_or_else(|| self.not_found(slug))
+    }
+
+    /// Every workload with this slug, each id once.
+    pub(super) async fn find_all(
+        &self,
+        slug: &str,
+        call: &mut Call,
+    ) -> Result<Vec<Workload>, Error> {
+        let mut found: Vec<Workload> = Vec::new();
+        let seen = self
+            .read_pages(call, &|text| list::may_have_slug(text, slug), |text| {
+                let workload = Workload::read(text).filter(|workload| workload.slug == slug);
+                found.extend(workload.filter(|new| found.iter().all(|old| old.id != new.id)));
+                false
+            })
+            .await?;
+        // Part of a list is enough to say what is there, but not that nothing is.
+        if seen == Seen::Part && found.is_empty() { Err(incomplete()) } else { Ok(found) }
+    }
+
+    /// Every workload of the project, each id once, as it arrived.
+    pub(crate) async fn list(&self, call: &mut Call) -> Result<Vec<Workload>, Error> {
+        let (mut all, mut ids) = (Vec::new(), HashSet::new());
+        let seen = self
+            .read_pages(call, &|_| true, |text| {
+                all.extend(Workload::read(text).filter(|new| ids.insert(new.id.clone())));
+                false
+            })
+            .await?;
+        if seen == Seen::Part { Err(incomplete()) } else { Ok(all) }
+    }
+
+    /// Gives the text of each wanted element to `take` until that returns true.
+    async fn read_pages(
+        &self,
+        call: &mut Call,
+        wanted: Wanted<'_>,
+        mut take: impl FnMut(&str) -> bool + Send,
+    ) -> Result<Seen, Error> {
+        let mut request = self.list_request(None);
+        let mut cursors = HashSet::new();
+        for _ in 0..MOST_PAGES {
+            let answer = self.transport().call(&request, call).await?;
+            let page =
+                list::read(&answer.body, wanted).map_err(|words| no_list(&answer, &words))?;
+            if page.elements.into_iter().any(&mut take) {
+                return Ok(Seen::Enough);
+            }
+            match page.rest {
+                Rest::Nothing => return Ok(Seen::Everything),
+                Rest::Hidden => return Ok(Seen::Part),
+                Rest::Cursor(cursor) => {
+                    request = self.list_request(Some(&cursor));
+                    if !cursors.insert(cursor) {
+                        return Err(no_list(&answer, "the same cursor came twice"));
+                    }
+                }
+            }
+        }
+        Err(too_many_pages())
+    }
+}
+
+fn no_list(answer: &Answer, words: &str) -> Error {
+    let words = format!("the answer is not a list of workloads: {words}");
+    unreadable(answer.status, &answer.headers, words)
+        .hint("check that base_url is the address of an InferenceKey platform")
+}
+
+fn incomplete() -> Error {
+    let words = "the list says that there are more workloads, but not how to ask for them";
+    Error::new(Class::ProtocolError, code::INCOMPLETE_LIST, words)
+}
+
+fn too_many_pages() -> Error {
+    let words = format!("the list has more than {MOST_PAGES} pages (limit `list_pages`)");
+    let mut error = Error::new(Class::LimitExceeded, code::LIMIT_EXCEEDED, words);
+    error.extra.limit = Some("list_pages");
+    error
+}

@@ -1,0 +1,65 @@
+//! Everything that one read brought, as one event: columns in the head, the frames' JSON beside it.
+
+use bytes::Bytes;
+
+use super::event;
+use crate::json::push_string;
+use crate::operation::Event;
+
+/// Chunks on their way to the caller.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    texts: Vec<u8>,
+    finish_reasons: Vec<u8>,
+    raw_lengths: Vec<u8>,
+    raw: Vec<u8>,
+}
+
+impl Batch {
+    /// Adds a chunk and the JSON it was read from.
+    pub(super) fn push(&mut self, text: &str, finish_reason: Option<&str>, raw: &[u8]) {
+        if !self.texts.is_empty() {
+            [&mut self.texts, &mut self.finish_reasons, &mut self.raw_lengths]
+                .into_iter()
+                .for_each(|column| column.push(b','));
+        }
+        push_string(&mut self.texts, text);
+        match finish_reason {
+            Some(reason) => push_string(&mut self.finish_reasons, reason),
+            None => self.finish_reasons.extend_from_slice(b"null"),
+        }
+        self.raw_lengths.extend_from_slice(raw.len().to_string().as_bytes());
+        self.raw.extend_from_slice(raw);
+    }
+
+    /// The chunks so far as an event, if there are any.
+    pub(super) fn take(&mut self) -> Option<Event> {
+        if self.texts.is_empty() {
+            return None;
+        }
+        let batch = std::mem::take(self);
+        Some(event(batch.head(b""), batch.raw.into()))
+    }
+
+    /// An event without chunks that makes the host warn.
+    pub(super) fn warning(words: &str) -> Event {
+        let mut warning = b",\"warning\":".to_vec();
+        push_string(&mut warning, words);
+        event(Self::default().head(&warning), Bytes::new())
+    }
+
+    fn head(&self, more: &[u8]) -> Vec<u8> {
+        [
+            b"{\"text\":[",
+            &*self.texts,
+            b"],\"finish_reason\":[",
+            &self.finish_reasons,
+            b"],\"raw_length\":[",
+            &self.raw_lengths,
+            b"]",
+            more,
+            b"}",
+        ]
+        .concat()
+    }
+}

@@ -1,0 +1,271 @@
+//! A chat stream from its head to its end (wire.md 3.2).
+//!
+//! What is already here goes to the caller as one event, and nothing waits for more. The socket is read only when the caller
+//! asks, so a slow caller is back-pressure, and its own time moves no clock.
+
+use std::future::poll_fn;
+use std::task::{self, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::batch::Batch;
+use super::tally::Tally;
+use super::{Context, Fault, OnTruncated, completion};
+use crate::driver::{Deadline, now, within};
+use crate::error::answer::{self, Place};
+use crate::error::{Class, Error, code};
+use crate::operation::{Event, EventKind, Outbox};
+use crate::transport::sse::{Frame, Parser};
+use crate::transport::{Accept, Answer, Body, Call, Opened};
+use crate::transport::{is_event_stream, media_type, read_whole, timeout, unreadable};
+
+/// How long usage is waited for after a finish reason.
+const USAGE_WAIT: Duration = Duration::from_secs(2);
+/// One event brings at most about as many bytes, so that a fast server does not fill the memory.
+const MOST_AT_ONCE: usize = 256 << 10;
+/// After `[DONE]`, bytes that are read only to find the body's end.
+const MOST_DRAINED: usize = 64 << 10;
+
+/// Follows a stream to its end. `call` carries the clocks.
+pub(crate) async fn stream(
+    context: &Context,
+    body: Bytes,
+    on_truncated: OnTruncated,
+    call: &mut Call,
+    outbox: &Outbox,
+) -> Result<(), Error> {
+    let request = context.chat_request(body, Accept::EventStream);
+    let opened = context.transport().open(&request, call).await?;
+    if !is_event_stream(&opened.headers) {
+        return whole_answer(context, opened, call, outbox).await;
+    }
+    let mut reader = Reader::new(context, opened, call, outbox);
+    reader.hand_over(opening()).await;
+    let cut = match reader.run().await {
+        Ok(None) => return Ok(()),
+        Ok(Some(cut)) => cut,
+        Err(error) => return Err(reader.with_partial(error)),
+    };
+    match on_truncated {
+        OnTruncated::Allow => Ok(()),
+        OnTruncated::Raise => Err(reader.with_partial(reader.truncated(&cut))),
+        OnTruncated::Warn => {
+            outbox.put(Batch::warning(&format!("the stream is truncated: {cut}"))).await;
+            Ok(())
+        }
+    }
+}
+
+fn opening() -> Event {
+    Event { kind: EventKind::Open, head: b"{}".to_vec(), raw: Bytes::new(), vectors: None }
+}
+
+/// A server that does not stream: the whole answer is one chunk, complete.
+async fn whole_answer(
+    context: &Context,
+    mut opened: Opened,
+    call: &Call,
+    outbox: &Outbox,
+) -> Result<(), Error> {
+    let media_type = media_type(&opened.headers).unwrap_or_default();
+    if !media_type.ends_with("json") {
+        let words = format!("the answer is `{media_type}`: this is not a model endpoint");
+        return Err(unreadable(200, &opened.headers, words)
+            .hint("check base_url, project and slug; the workload must serve text"));
+    }
+    let read = within(call.deadline, read_whole(&mut opened.body, call.clocks.idle)).await;
+    let body = read.unwrap_or_else(|_| Err(call.out_of_time()))?;
+    let answer = Answer { status: 200, headers: opened.headers, body, repeated: false };
+    let read = completion::read(&answer.body).map_err(|fault| context.fault(fault, &answer))?;
+    let mut batch = Batch::default();
+    batch.push(&read.text, read.finish_reason.as_deref(), &answer.body);
+    outbox.hand_over(opening()).await;
+    if let Some(event) = batch.take() {
+        outbox.put(event).await;
+    }
+    Ok(())
+}
+
+/// What a read brought.
+enum Received {
+    More,
+    End,
+    Cut(Error),
+}
+
+struct Reader<'a> {
+    context: &'a Context,
+    call: &'a Call,
+    outbox: &'a Outbox,
+    headers: HeaderMap,
+    body: Body,
+    parser: Parser,
+    tally: Tally,
+    /// Start of the silence: request, last content or first finish reason, moved on by the caller's own time.
+    quiet_since: Instant,
+}
+
+impl<'a> Reader<'a> {
+    fn new(context: &'a Context, opened: Opened, call: &'a Call, outbox: &'a Outbox) -> Self {
+        Self {
+            context,
+            call,
+            outbox,
+            headers: opened.headers,
+            body: opened.body,
+            parser: Parser::default(),
+            tally: Tally::default(),
+            quiet_since: opened.sent_at,
+        }
+    }
+
+    /// Reads to the end. `Some` says how the stream was cut.
+    async fn run(&mut self) -> Result<Option<String>, Error> {
+        while !self.tally.done {
+            let deadline = self.quiet_deadline().min(self.call.deadline);
+            let received = match within(deadline, poll_fn(|context| self.poll_more(context))).await
+            {
+                Ok(received) => received,
+                Err(_) if self.tally.finished => return Ok(None),
+                Err(_) => return Err(self.too_quiet()),
+            };
+            let digested = self.digest(!matches!(received, Received::More));
+            if let Some(batch) = self.tally.batch.take() {
+                self.hand_over(batch).await;
+            }
+            digested?;
+            match received {
+                Received::More => {}
+                _ if self.tally.is_complete() => return Ok(None),
+                Received::End => {
+                    return Ok(Some("it ended before `finish_reason` and `[DONE]`".into()));
+                }
+                Received::Cut(error) => return Ok(Some(error.words.clone())),
+            }
+        }
+        self.drain().await;
+        Ok(None)
+    }
+
+    /// Takes everything that is already here; waits for the first piece only.
+    fn poll_more(&mut self, context: &mut task::Context<'_>) -> Poll<Received> {
+        let mut received = 0;
+        while received < MOST_AT_ONCE {
+            match self.body.poll_bytes(context) {
+                Poll::Ready(Some(Ok(bytes))) => {
+                    received += bytes.len();
+                    self.parser.feed(&bytes);
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Received::Cut(error)),
+                Poll::Ready(None) => return Poll::Ready(Received::End),
+                Poll::Pending if received == 0 => return Poll::Pending,
+                Poll::Pending => break,
+            }
+        }
+        Poll::Ready(Received::More)
+    }
+
+    /// Takes in the frames that are complete, and at the end of the body what is left.
+    fn digest(&mut self, is_end: bool) -> Result<(), Error> {
+        let (was_finished, contents) = (self.tally.finished, self.tally.contents);
+        let mut outcome = Ok(());
+        while !self.tally.done {
+            let Some(frame) = self.parser.next()? else { break };
+            if let Err(fault) = self.tally.add(&frame) {
+                outcome = Err(fault_of(self.context, &self.headers, fault, &frame));
+                break;
+            }
+        }
+        if self.tally.contents > contents && !was_finished {
+            self.quiet_since = now();
+        }
+        outcome?;
+        if is_end && !self.tally.done {
+            if let Some(frame) = self.parser.finish()? {
+                let added = self.tally.add_last(&frame);
+                added.map_err(|fault| fault_of(self.context, &self.headers, fault, &frame))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn hand_over(&mut self, event: Event) {
+        self.quiet_since += self.outbox.hand_over(event).await;
+    }
+
+    /// The end of the clock that runs at the moment.
+    fn quiet_deadline(&self) -> Deadline {
+        let (_, length) = self.clock();
+        let quiet = now().saturating_duration_since(self.quiet_since);
+        Deadline::after(length.map(|length| length.saturating_sub(quiet)))
+    }
+
+    fn clock(&self) -> (&'static str, Option<Duration>) {
+        let clocks = &self.call.clocks;
+        match (self.tally.finished, self.tally.contents) {
+            (true, _) => ("usage", Some(USAGE_WAIT)),
+            (false, 0) => ("first_token", clocks.first_token),
+            (false, _) => ("idle", clocks.idle),
+        }
+    }
+
+    fn too_quiet(&self) -> Error {
+        if !self.quiet_deadline().passed() {
+            return self.call.out_of_time();
+        }
+        let (clock, length) = self.clock();
+        let code = if clock == "idle" { code::TIMEOUT_IDLE } else { code::TIMEOUT_FIRST_TOKEN };
+        let missing = if clock == "idle" { "no further content" } else { "no content" };
+        let mut error = timeout(clock, code, missing, length);
+        error.class = Class::StreamStalled;
+        error.retryable = true;
+        error
+    }
+
+    fn truncated(&self, cut: &str) -> Error {
+        let words = format!("the stream is truncated: {cut}");
+        let mut error = unreadable(200, &self.headers, words)
+            .hint("the text so far is in `.partial`; on_truncated=\"allow\" takes it as it is");
+        (error.class, error.code) = (Class::StreamTruncated, code::STREAM_TRUNCATED);
+        error.retryable = true;
+        error
+    }
+
+    fn with_partial(&self, mut error: Error) -> Error {
+        error.extra.partial_text = Some(self.tally.text.clone());
+        error
+    }
+
+    /// Reads the body's end if it is already here, so that the connection can be used again. Never waits.
+    async fn drain(&mut self) {
+        poll_fn(|context| {
+            let mut drained = 0;
+            while drained < MOST_DRAINED {
+                match self.body.poll_bytes(context) {
+                    Poll::Ready(Some(Ok(bytes))) => drained += bytes.len(),
+                    _ => break,
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+fn fault_of(context: &Context, headers: &HeaderMap, fault: Fault, frame: &Frame<'_>) -> Error {
+    let text = String::from_utf8_lossy(frame.data);
+    let words = match fault {
+        Fault::ErrorObject => {
+            let mut error = match context.error_object(frame.data, Place::Frame) {
+                Some(error) if !frame.is_error => error,
+                _ => answer::from_frame(&text, &[&context.endpoint.key]),
+            };
+            error.status = Some(200);
+            return error;
+        }
+        Fault::Unreadable(words) => words,
+    };
+    unreadable(200, headers, format!("a frame of the stream is unreadable: {words}"))
+}

@@ -1,0 +1,160 @@
+//! The operations of the control plane.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Object, Prepared, Work, head, take_clocks};
+use crate::client::Shared;
+use crate::config::arguments::{refuse_unknown, string};
+use crate::config::milliseconds;
+use crate::control::{self, Context};
+use crate::error::Error;
+use crate::operation::{Event, Outbox};
+use crate::spec::enums::OnDrift;
+use crate::spec::{WorkloadSpec, slug};
+use crate::transport::{Call, Clocks};
+
+pub(super) const NAMES: [&str; 6] = ["ensure", "plan", "get", "list", "wait_until_ready", "delete"];
+
+/// `wait_until_ready`, if the request says nothing (wire.md 2.11).
+const READY_WAIT: Duration = Duration::from_secs(600);
+
+/// One operation, checked.
+pub(super) struct ControlWork {
+    context: Context,
+    what: What,
+}
+
+enum What {
+    Ensure(Box<WorkloadSpec>, OnDrift),
+    Plan(Box<WorkloadSpec>),
+    Get(String),
+    List,
+    Wait(String),
+    Delete(String),
+}
+
+/// The local checks of wire.md 1.4.
+pub(super) fn prepare(
+    shared: &Arc<Shared>,
+    name: &str,
+    mut request: Object,
+) -> Result<Prepared<ControlWork>, Error> {
+    let (clocks, what, spec_project) = match name {
+        "ensure" | "plan" => {
+            let keys: &[&str] = match name {
+                "ensure" => &["spec", "on_drift", "project"],
+                _ => &["spec", "project"],
+            };
+            let clocks = take_clocks(shared, &mut request, keys, false)?;
+            let spec = Box::new(spec(shared, &request)?);
+            let project = spec.project.clone();
+            match name {
+                "ensure" => (clocks, What::Ensure(spec, on_drift(&request)?), project),
+                _ => (clocks, What::Plan(spec), project),
+            }
+        }
+        "wait_until_ready" => {
+            let clocks = wait_clocks(shared, &request)?;
+            (clocks, What::Wait(workload_slug(&request)?), None)
+        }
+        "list" => (take_clocks(shared, &mut request, &["project"], false)?, What::List, None),
+        _ => {
+            let clocks = take_clocks(shared, &mut request, &["workload_slug", "project"], false)?;
+            let slug = workload_slug(&request)?;
+            (clocks, if name == "get" { What::Get(slug) } else { What::Delete(slug) }, None)
+        }
+    };
+    let project = string(&request, "project")?;
+    let context = Context::new(shared, &[project.as_deref(), spec_project.as_deref()])?;
+    Ok(Prepared { work: ControlWork { context, what }, clocks, streaming: false })
+}
+
+fn spec(shared: &Shared, request: &Object) -> Result<WorkloadSpec, Error> {
+    match request.get("spec") {
+        None | Some(Value::Null) => Err(Error::invalid("spec", "`spec` is missing")),
+        Some(spec) => WorkloadSpec::from_json(spec, control::token(shared)?),
+    }
+}
+
+fn on_drift(request: &Object) -> Result<OnDrift, Error> {
+    string(request, "on_drift")?.map_or(Ok(OnDrift::Reconcile), |text| OnDrift::parse(&text))
+}
+
+fn workload_slug(request: &Object) -> Result<String, Error> {
+    let given = string(request, "workload_slug")?;
+    let given =
+        given.ok_or_else(|| Error::invalid("workload_slug", "`workload_slug` is missing"))?;
+    slug::canonical("workload_slug", &given)
+}
+
+/// The wait has one clock of its own: `timeout_ms` from the call, null = for ever.
+fn wait_clocks(shared: &Shared, request: &Object) -> Result<Clocks, Error> {
+    refuse_unknown(request, &["workload_slug", "project", "timeout_ms"])?;
+    let total = match request.contains_key("timeout_ms") {
+        true => milliseconds(request, "timeout_ms")?,
+        false => Some(READY_WAIT),
+    };
+    Ok(Clocks { total, ..shared.config.timeouts.clocks(false) })
+}
+
+impl Work for ControlWork {
+    async fn run(&self, call: &mut Call, outbox: &Outbox) -> Result<(), Error> {
+        let context = &self.context;
+        let event = match &self.what {
+            What::Wait(slug) => return control::wait(context, slug, call, outbox).await,
+            What::Ensure(spec, on_drift) => self.ensure(spec, *on_drift, call).await?,
+            What::Plan(spec) => {
+                let plan = control::plan(context, spec, call).await?.to_value();
+                self.about(&spec.slug, json!({"plan": plan}))
+            }
+            What::Get(slug) => {
+                let workload = context.get(slug, call).await?;
+                head(format!("{{\"workload\":{}}}", workload.text))
+            }
+            What::List => {
+                let all = context.list(call).await?;
+                let texts: Vec<&str> = all.iter().map(|workload| &*workload.text).collect();
+                head(format!("{{\"workloads\":[{}]}}", texts.join(",")))
+            }
+            What::Delete(slug) => {
+                let deleted = control::delete(context, slug, call).await?;
+                head(json!({"deleted": deleted}).to_string())
+            }
+        };
+        outbox.put(event).await;
+        Ok(())
+    }
+}
+
+impl ControlWork {
+    async fn ensure(
+        &self,
+        spec: &WorkloadSpec,
+        on_drift: OnDrift,
+        call: &mut Call,
+    ) -> Result<Event, Error> {
+        let ensured = control::ensure(&self.context, spec, on_drift, call).await?;
+        Ok(self.about(
+            &spec.slug,
+            json!({
+                "changed": ensured.changed,
+                "plan": ensured.plan.to_value(),
+                "warning": ensured.warning,
+            }),
+        ))
+    }
+
+    /// A head that begins with the address of the workload.
+    fn about(&self, slug: &str, more: Value) -> Event {
+        let mut entries = Object::new();
+        entries.insert("project_slug".into(), self.context.project_slug.as_str().into());
+        entries.insert("workload_slug".into(), slug.into());
+        if let Value::Object(more) = more {
+            entries.extend(more);
+        }
+        head(Value::Object(entries).to_string())
+    }
+}

@@ -1,0 +1,84 @@
+//! The operations of an endpoint.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Object, Prepared, Work, take_clocks};
+use crate::client::Shared;
+use crate::config::Endpoint;
+use crate::data::{self, ChatArguments, Context, EmbedArguments, OnTruncated};
+use crate::error::{Error, code};
+use crate::operation::Outbox;
+use crate::transport::Call;
+
+pub(super) const NAMES: [&str; 3] = ["generate_text", "generate_text_stream", "embed"];
+
+/// One operation, checked, with the body it sends.
+pub(super) struct DataWork {
+    context: Context,
+    body: Bytes,
+    what: What,
+}
+
+enum What {
+    Chat,
+    Stream(OnTruncated),
+    Embed { inputs: usize },
+}
+
+/// The local checks of wire.md 1.4.
+pub(super) fn prepare(
+    shared: &Arc<Shared>,
+    endpoint: Option<&Arc<Endpoint>>,
+    name: &str,
+    mut request: Object,
+) -> Result<Prepared<DataWork>, Error> {
+    let endpoint = endpoint.ok_or_else(|| no_endpoint(name))?;
+    let context = Context::new(shared, endpoint)?;
+    let streaming = name == "generate_text_stream";
+    let mut keys: Vec<&str> = match name {
+        "embed" => EmbedArguments::KEYS.to_vec(),
+        _ => ChatArguments::KEYS.to_vec(),
+    };
+    if streaming {
+        keys.push(OnTruncated::KEY);
+    }
+    let clocks = take_clocks(shared, &mut request, &keys, streaming)?;
+    let slug = context.slug();
+    let (what, body) = match name {
+        "embed" => {
+            let arguments = EmbedArguments::take(&mut request)?;
+            (What::Embed { inputs: arguments.inputs() }, arguments.body(slug))
+        }
+        _ => {
+            let what = match streaming {
+                true => What::Stream(OnTruncated::from_request(&request)?),
+                false => What::Chat,
+            };
+            (what, ChatArguments::take(&mut request)?.body(slug, streaming))
+        }
+    };
+    Ok(Prepared { work: DataWork { context, body, what }, clocks, streaming })
+}
+
+fn no_endpoint(name: &str) -> Error {
+    let words = format!("`{name}` needs an endpoint, not the client itself");
+    Error::configuration(code::CONFIGURATION, words)
+        .hint("make an endpoint of the client with the workload's slug, and call it there")
+}
+
+impl Work for DataWork {
+    async fn run(&self, call: &mut Call, outbox: &Outbox) -> Result<(), Error> {
+        let body = self.body.clone();
+        let event = match self.what {
+            What::Chat => data::chat(&self.context, body, call).await?,
+            What::Embed { inputs } => data::embed(&self.context, body, inputs, call).await?,
+            What::Stream(on_truncated) => {
+                return data::stream(&self.context, body, on_truncated, call, outbox).await;
+            }
+        };
+        outbox.put(event).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+//! Operations on the scripted wire, on virtual time.
