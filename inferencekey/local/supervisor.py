@@ -122,6 +122,7 @@ class LocalPlacement:
         handle.stopped = True
         handle.log.note(f"ended: {_ending(handle.exited.result())}")
         handle.output.close()
+        await handle.output.ended  # else the loop may end first, and leave the pipe open
         handle.log.close()
         self._records.remove(handle.mark)
 
@@ -138,7 +139,7 @@ class LocalPlacement:
         return True
 
     async def _kill_strays(self, mark: str) -> None:
-        """End children that went into sessions of their own; a killed process is not gone at once."""
+        """End children in sessions of their own; a killed process is not gone at once."""
         for _ in range(STRAY_LOOKS):
             if not procs.kill_marked(mark):
                 return
