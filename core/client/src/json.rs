@@ -158,6 +158,18 @@ impl<'de, T: Node<'de>> Visitor<'de> for Reader<T> {
         Ok(Field::Wrong)
     }
 
+    fn visit_u64<E>(self, _: u64) -> Result<Field<T>, E> {
+        Ok(Field::Wrong)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Field<T>, E> {
+        Ok(Field::Wrong)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Field<T>, E> {
+        Ok(Field::Wrong)
+    }
+
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Field<T>, E> {
         Ok(right(T::text(Cow::Borrowed(text))))
     }

@@ -9,7 +9,7 @@ use super::list::Workload;
 use crate::driver::{sleep, within};
 use crate::error::{Class, Error, Stage, code};
 use crate::transport::retry::{self, Decision, Progress};
-use crate::transport::{Answer, Call, Repeat, unreadable};
+use crate::transport::{Answer, Call, Repeat};
 
 /// Pauses before the lists that look for a workload which has to be there by now.
 const LOOK_AGAIN: [Duration; 3] =
@@ -92,7 +92,7 @@ impl Create<'_> {
         let text = std::str::from_utf8(&answer.body).ok();
         text.and_then(Workload::read).ok_or_else(|| {
             let words = "the answer to the create is not a workload with `id` and `slug`";
-            unreadable(answer.status, &answer.headers, words)
+            self.context.unreadable(answer, words)
         })
     }
 

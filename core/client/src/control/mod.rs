@@ -29,9 +29,9 @@ pub(crate) use wait::wait;
 
 use crate::client::Shared;
 use crate::config::arguments::trimmed;
-use crate::error::{Class, Error, code};
+use crate::error::{Class, Error, answer, code};
 use crate::secret::Secret;
-use crate::transport::{Accept, Repeat, Request, Transport, path};
+use crate::transport::{Accept, Answer, Repeat, Request, Transport, path};
 
 /// What every operation of this plane needs: the client, its token and the project.
 pub(crate) struct Context {
@@ -99,6 +99,12 @@ impl Context {
             idempotency_key: None,
             repeat,
         }
+    }
+
+    /// `ProtocolError` about a good answer.
+    fn unreadable(&self, answer: &Answer, words: &str) -> Error {
+        let Answer { status, headers, body, .. } = answer;
+        answer::unreadable(*status, headers, body, &[&self.token], words)
     }
 
     /// `NotFound`: the list has no such slug.

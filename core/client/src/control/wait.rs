@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::Context;
 use super::readiness::{self, Next, Pauses, Phase, Progress, Reading};
 use crate::driver::{Deadline, sleep, within};
-use crate::error::{Class, Error, code};
+use crate::error::{Class, Error, answer, code};
 use crate::operation::{Event, EventKind, Outbox};
 use crate::transport::sse::{Frame, Parser};
-use crate::transport::{Call, Clocks, Opened, is_event_stream, unreadable};
+use crate::transport::{Call, Clocks, Opened, is_event_stream};
 
 /// Longest silence of a stream, its head included, before it is opened again.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -95,7 +95,7 @@ impl Watch<'_> {
         };
         if !is_event_stream(&opened.headers) {
             let words = "the answer is not an event stream";
-            return Ok(Ended::NoStream(unreadable(200, &opened.headers, words)));
+            return Ok(Ended::NoStream(answer::unreadable(200, &opened.headers, b"", &[], words)));
         }
         self.read(opened).await
     }

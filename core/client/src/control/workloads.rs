@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::Context;
 use super::list::{self, Rest, Wanted, Workload};
 use crate::error::{Class, Error, code};
-use crate::transport::{Answer, Call, unreadable};
+use crate::transport::{Answer, Call};
 
 /// Limit `list_pages` (faults.md 1.2).
 const MOST_PAGES: usize = 1000;
@@ -82,7 +82,7 @@ impl Context {
         for _ in 0..MOST_PAGES {
             let answer = self.transport().call(&request, call).await?;
             let page =
-                list::read(&answer.body, wanted).map_err(|words| no_list(&answer, &words))?;
+                list::read(&answer.body, wanted).map_err(|words| self.no_list(&answer, &words))?;
             if page.elements.into_iter().any(&mut take) {
                 return Ok(Seen::Enough);
             }
@@ -92,19 +92,19 @@ impl Context {
                 Rest::Cursor(cursor) => {
                     request = self.list_request(Some(&cursor));
                     if !cursors.insert(cursor) {
-                        return Err(no_list(&answer, "the same cursor came twice"));
+                        return Err(self.no_list(&answer, "the same cursor came twice"));
                     }
                 }
             }
         }
         Err(too_many_pages())
     }
-}
 
-fn no_list(answer: &Answer, words: &str) -> Error {
-    let words = format!("the answer is not a list of workloads: {words}");
-    unreadable(answer.status, &answer.headers, words)
-        .hint("check that base_url is the address of an InferenceKey platform")
+    fn no_list(&self, answer: &Answer, words: &str) -> Error {
+        let words = format!("the answer is not a list of workloads: {words}");
+        self.unreadable(answer, &words)
+            .hint("check that base_url is the address of an InferenceKey platform")
+    }
 }
 
 fn incomplete() -> Error {

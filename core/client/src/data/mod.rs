@@ -25,7 +25,7 @@ use crate::config::Endpoint;
 use crate::error::answer::{self, Place};
 use crate::error::{Error, code};
 use crate::operation::{Event, EventKind};
-use crate::transport::{Accept, Answer, Call, Repeat, Request, Transport, path, unreadable};
+use crate::transport::{Accept, Answer, Call, Repeat, Request, Transport, path};
 
 /// What every operation of this plane needs: the client, and the endpoint it is about.
 pub(crate) struct Context {
@@ -89,15 +89,14 @@ impl Context {
     fn fault(&self, fault: Fault, answer: &Answer) -> Error {
         let words = match fault {
             Fault::ErrorObject => match self.error_object(&answer.body, Place::Answer) {
-                Some(mut error) => {
-                    error.status = Some(answer.status);
-                    return error;
-                }
+                Some(error) => return error,
                 None => "`error` is set, but is no error".to_owned(),
             },
             Fault::Unreadable(words) => words,
         };
-        unreadable(answer.status, &answer.headers, format!("the answer is unreadable: {words}"))
+        let words = format!("the answer is unreadable: {words}");
+        let Answer { status, headers, body, .. } = answer;
+        answer::unreadable(*status, headers, body, &[&self.endpoint.key], &words)
     }
 
     fn error_object(&self, json: &[u8], place: Place) -> Option<Error> {

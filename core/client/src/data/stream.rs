@@ -19,7 +19,7 @@ use crate::error::{Class, Error, code};
 use crate::operation::{Event, EventKind, Outbox};
 use crate::transport::sse::{Frame, Parser};
 use crate::transport::{Accept, Answer, Body, Call, Opened};
-use crate::transport::{is_event_stream, media_type, read_whole, timeout, unreadable};
+use crate::transport::{is_event_stream, media_type, read_whole, timeout};
 
 /// How long usage is waited for after a finish reason.
 const USAGE_WAIT: Duration = Duration::from_secs(2);
@@ -72,7 +72,7 @@ async fn whole_answer(
     let media_type = media_type(&opened.headers).unwrap_or_default();
     if !media_type.ends_with("json") {
         let words = format!("the answer is `{media_type}`: this is not a model endpoint");
-        return Err(unreadable(200, &opened.headers, words)
+        return Err(answer::unreadable(200, &opened.headers, b"", &[], &words)
             .hint("check base_url, project and slug; the workload must serve text"));
     }
     let read = within(call.deadline, read_whole(&mut opened.body, call.clocks.idle)).await;
@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
 
     fn truncated(&self, cut: &str) -> Error {
         let words = format!("the stream is truncated: {cut}");
-        let mut error = unreadable(200, &self.headers, words)
+        let mut error = answer::unreadable(200, &self.headers, b"", &[], &words)
             .hint("the text so far is in `.partial`; on_truncated=\"allow\" takes it as it is");
         (error.class, error.code) = (Class::StreamTruncated, code::STREAM_TRUNCATED);
         error.retryable = true;
@@ -255,17 +255,17 @@ impl<'a> Reader<'a> {
 }
 
 fn fault_of(context: &Context, headers: &HeaderMap, fault: Fault, frame: &Frame<'_>) -> Error {
-    let text = String::from_utf8_lossy(frame.data);
+    let secrets = &[&context.endpoint.key];
     let words = match fault {
         Fault::ErrorObject => {
-            let mut error = match context.error_object(frame.data, Place::Frame) {
+            let text = String::from_utf8_lossy(frame.data);
+            return match context.error_object(frame.data, Place::Frame) {
                 Some(error) if !frame.is_error => error,
-                _ => answer::from_frame(&text, &[&context.endpoint.key]),
+                _ => answer::from_frame(&text, secrets),
             };
-            error.status = Some(200);
-            return error;
         }
         Fault::Unreadable(words) => words,
     };
-    unreadable(200, headers, format!("a frame of the stream is unreadable: {words}"))
+    let words = format!("a frame of the stream is unreadable: {words}");
+    answer::unreadable(200, headers, frame.data, secrets, &words)
 }

@@ -98,6 +98,23 @@ fn without_status(text: &str, place: Place, secrets: &[&Secret]) -> Error {
     error
 }
 
+/// `ProtocolError`: the body of a good answer is not what the wire says. `words` tell what is wrong with it, and may
+/// quote it.
+pub(crate) fn unreadable(
+    status: u16,
+    headers: &HeaderMap,
+    body: &[u8],
+    secrets: &[&Secret],
+    words: &str,
+) -> Error {
+    let text = mask(&String::from_utf8_lossy(&body[..body.len().min(BODY_LIMIT)]), secrets);
+    let mut error = Error::new(Class::ProtocolError, code::PROTOCOL_ERROR, mask(words, secrets));
+    error.status = Some(status);
+    error.request_id = request_id(headers, secrets);
+    error.body = (!text.is_empty()).then(|| cut(&text, BODY_LIMIT));
+    error.stage(Stage::Answered)
+}
+
 /// The first columns of wire.md 5.5.
 fn class_of(
     plane: Plane,

@@ -7,18 +7,18 @@ mod body;
 mod call;
 mod clocks;
 mod http;
+mod media_type;
 pub(crate) mod path;
 mod redirect;
 pub(crate) mod retry;
 #[cfg(test)]
 pub(crate) mod script;
 pub(crate) mod sse;
-mod unreadable;
 mod wire;
 
 pub(crate) use body::whole as read_whole;
 pub(crate) use call::{Answer, Opened, Transport};
 pub(crate) use clocks::{Call, Clocks, timeout};
 pub(crate) use http::{HttpWire, Trust};
-pub(crate) use unreadable::{is_event_stream, media_type, unreadable};
+pub(crate) use media_type::{is_event_stream, media_type};
 pub(crate) use wire::{Accept, Body, BodyRead, Repeat, Request, Response, Wire};

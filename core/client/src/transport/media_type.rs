@@ -1,18 +1,6 @@
-//! What a good answer says about itself, and the error of one that is not what the wire says.
+//! What a good answer says it is.
 
 use http::HeaderMap;
-
-use crate::error::{Class, Error, Stage, code};
-
-/// `ProtocolError` about the body of a 2xx; `words` say what is wrong with it.
-pub(crate) fn unreadable(status: u16, headers: &HeaderMap, words: impl Into<String>) -> Error {
-    let mut error = Error::new(Class::ProtocolError, code::PROTOCOL_ERROR, words);
-    error.status = Some(status);
-    error.request_id = ["x-request-id", "request-id"]
-        .iter()
-        .find_map(|name| headers.get(*name)?.to_str().ok().map(str::to_owned));
-    error.stage(Stage::Answered)
-}
 
 /// The media type of an answer, in lower case and without parameters; `None` if it says none.
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
