@@ -68,6 +68,7 @@ def ffibuilder() -> FFI:
         libraries=["inferencekey"],
         depends=[str(HEADER)],
         # The library ships beside the module, wherever the package is installed.
+        extra_compile_args=["-g0"],
         extra_link_args=[f"-Wl,-rpath,{origin}"],
     )
     return ffi

@@ -39,6 +39,12 @@ class BuildNative(build_ext):
         if self.inplace:
             self._put_beside(Path(self.get_ext_fullpath("inferencekey._native")))
 
+    def build_extensions(self) -> None:
+        """Links without the run paths of the machine on which this Python was built."""
+        linker = self.compiler.linker_so
+        self.compiler.linker_so = [word for word in linker if not word.startswith("-Wl,-rpath")]
+        super().build_extensions()
+
     def _put_beside(self, module: Path) -> None:
         shutil.copy2(self.library, module.with_name(shared_name(self.library)))
 

@@ -115,8 +115,11 @@ class Operation:
             return Event(box)
         if status == lib.IKEY_TIMEOUT:
             return None
-        if status != lib.IKEY_ERROR_BUSY:
-            self.free()
+        if status == lib.IKEY_ERROR_BUSY:
+            raise _errors.ValidationError(
+                "another thread waits for this stream: one thread at a time may read it"
+            )
+        self.free()
         _check(status, err)
         return None
 

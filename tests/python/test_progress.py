@@ -126,7 +126,9 @@ def on_a_pty(monkeypatch: pytest.MonkeyPatch) -> bytes:
         monkeypatch.setattr(sys, "stderr", stream)
         with display("bot") as show:
             show(READY)
-    text = os.read(ours, 4096)
+    text = b""
+    while not text.endswith(b"\n"):
+        text += os.read(ours, 4096)
     os.close(ours)
     return text
 
