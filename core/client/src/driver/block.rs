@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn a_step_that_wakes_itself_is_polled_again_at_once() {
         let mut polls = 0;
-        let driven = drive(Deadline::NEVER, |context| {
+        let driven = drive(Deadline::after(None), |context| {
             polls += 1;
             if polls == 3 {
                 return Poll::Ready(polls);

@@ -16,9 +16,6 @@ pub(crate) struct Deadline(Option<Instant>);
 pub(crate) struct Elapsed;
 
 impl Deadline {
-    /// Never passes.
-    pub(crate) const NEVER: Self = Self(None);
-
     /// `timeout` from now; `None` is never, and so is a length of time that no clock can hold.
     pub(crate) fn after(timeout: Option<Duration>) -> Self {
         Self(timeout.and_then(|timeout| now().checked_add(timeout)))

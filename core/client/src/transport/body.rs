@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use super::wire::Body;
 use super::clocks::timeout;
+use super::wire::Body;
 use crate::driver::{Deadline, within};
 use crate::error::{Class, Error, Stage, code};
 
@@ -37,10 +37,7 @@ pub(crate) async fn whole(body: &mut Body, idle: Option<Duration>) -> Result<Byt
     Ok(if joined.is_empty() { first } else { joined.freeze() })
 }
 
-async fn next_in_time(
-    body: &mut Body,
-    idle: Option<Duration>,
-) -> Result<Option<Bytes>, Error> {
+async fn next_in_time(body: &mut Body, idle: Option<Duration>) -> Result<Option<Bytes>, Error> {
     match within(Deadline::after(idle), body.next()).await {
         Ok(piece) => piece.transpose(),
         Err(_) => {

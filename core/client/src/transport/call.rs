@@ -20,8 +20,6 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// Did an earlier send of this request perhaps reach the server and take effect (lost answer, retryable status)?
-    pub(crate) repeated: bool,
 }
 
 /// A response with a 2xx status whose body is still to be read.
@@ -86,8 +84,7 @@ impl Transport {
             match self.whole(request, call).await {
                 Ok((head, body)) => {
                     self.budget.succeeded();
-                    let repeated = sends.may_have_taken_effect;
-                    return Ok(Answer { status: head.0, headers: head.1, body, repeated });
+                    return Ok(Answer { status: head.0, headers: head.1, body });
                 }
                 Err(error) => self.pause(error, request.repeat, &mut sends, call).await?,
             }

@@ -156,11 +156,11 @@ fn an_earlier_send_that_may_have_counted_is_told() {
         (Reply::Fail(Stage::NotSent), false),
     ];
     for (first, repeated) in cases {
-        let script = Script::new([first, good()]);
+        let script = Script::new([first, status(404)]);
         let transport = transport(&script, "control");
         let request = request(Method::DELETE, Repeat::Idempotent);
-        let answer = run(transport.call(&request, &mut call(false))).expect("an answer");
-        assert_eq!(answer.repeated, repeated);
+        let error = run(transport.call(&request, &mut call(false))).expect_err("it is gone");
+        assert_eq!((error.code, error.repeated), ("not_found", repeated));
     }
 }
 

@@ -29,7 +29,8 @@ fn serve(scripts: Vec<Vec<Step>>) -> (HttpWire, JoinHandle<usize>) {
     let port = listener.local_addr().expect("an address").port();
     let count = scripts.len();
     let server = thread::spawn(move || {
-        let open: Vec<TcpStream> = scripts.iter().filter_map(|script| play(&listener, script)).collect();
+        let open: Vec<TcpStream> =
+            scripts.iter().filter_map(|script| play(&listener, script)).collect();
         drop(open);
         count
     });
@@ -159,8 +160,16 @@ fn broken_answers_are_named() {
         (b"", "connection_lost", "lost before an answer"),
         (b"HTTP/1.1 200 OK\r\ncontent-le", "connection_lost", "cut"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok", "connection_lost", "cut"),
-        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\no\r\n", "connection_lost", "cut"),
-        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", "protocol_error", "framing"),
+        (
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\no\r\n",
+            "connection_lost",
+            "cut",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+            "protocol_error",
+            "framing",
+        ),
         (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "protocol_error", "not valid HTTP/1.1"),
     ];
     for (answer, code, words) in cases {
@@ -177,7 +186,10 @@ fn a_closed_port_is_refused_in_words() {
     let port = listener.local_addr().expect("an address").port();
     drop(listener);
     let (code, words) = fetch(&wire(port)).expect_err("nobody listens");
-    assert_eq!((code, words.as_str()), ("connection_failed", "could not connect: connection refused"));
+    assert_eq!(
+        (code, words.as_str()),
+        ("connection_failed", "could not connect: connection refused")
+    );
 }
 
 #[test]
