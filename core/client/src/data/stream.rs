@@ -77,7 +77,7 @@ async fn whole_answer(
     }
     let read = within(call.deadline, read_whole(&mut opened.body, call.clocks.idle)).await;
     let body = read.unwrap_or_else(|_| Err(call.out_of_time()))?;
-    let answer = Answer { status: 200, headers: opened.headers, body, repeated: false };
+    let answer = Answer { status: 200, headers: opened.headers, body };
     let read = completion::read(&answer.body).map_err(|fault| context.fault(fault, &answer))?;
     let mut batch = Batch::default();
     batch.push(&read.text, read.finish_reason.as_deref(), &answer.body);
