@@ -15,6 +15,10 @@ from .errors import HttpError
 
 logger = logging.getLogger("inferencekey.local")
 
+http_logger = logging.getLogger("inferencekey.local.http")
+"""The web server's own. It would trace each malformed request, which is the client's matter."""
+http_logger.setLevel(logging.CRITICAL)
+
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """Of one request, on either plane."""
 
@@ -44,12 +48,14 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return _rendered(refusal)
     except web.HTTPException as refusal:
         return _rendered(_from_aiohttp(request, refusal))
+    except web.RequestPayloadError as cause:
+        return _rendered(HttpError(400, f"the body cannot be read: {cause}"))
     except ConnectionResetError:
         raise  # the client has gone: there is nobody to answer
     except Exception:
+        logger.exception("%s %s failed", request.method, request.path)
         if request.writer.output_size > 0:
             raise  # half an answer is out: the server cuts the connection
-        logger.exception("%s %s failed", request.method, request.path)
         return _rendered(HttpError(500, "the platform itself failed; its log tells more"))
 
 

@@ -8,18 +8,21 @@ data      401 missing, unknown or revoked key; 403 one of the three codes of sec
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
 from urllib.parse import urlsplit
+
+from multidict import MultiMapping
 
 from .errors import HttpError
 from .store import Store
 from .tokens import CONTROL_PREFIX, DATA_PREFIX, grants_project, grants_workload
 from .types import SCOPE_READ, SCOPE_WRITE, Token
 
+Headers = MultiMapping[str]
+
 _CHALLENGE = {"www-authenticate": 'Bearer realm="inferencekey"'}
 
 
-def control_token(store: Store, headers: Mapping[str, str]) -> Token:
+def control_token(store: Store, headers: Headers) -> Token:
     """The control token of a request to `/api`. Raises HttpError 401 or 403."""
     text = bearer(headers)
     if text.startswith(DATA_PREFIX):
@@ -60,7 +63,7 @@ def require_scope(token: Token, scope: str) -> None:
         )
 
 
-def require_grant(store: Store, headers: Mapping[str, str], project: str, slug: str) -> None:
+def require_grant(store: Store, headers: Headers, project: str, slug: str) -> None:
     """Refuse a request to `/endpoint` whose data key is not granted this workload."""
     text = bearer(headers)
     if text.startswith(CONTROL_PREFIX):
@@ -84,15 +87,16 @@ def require_grant(store: Store, headers: Mapping[str, str], project: str, slug: 
         )
 
 
-def bearer(headers: Mapping[str, str]) -> str:
-    """The token of the `authorization` header. Raises HttpError 401 where there is none."""
-    scheme, _, text = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not text.strip():
-        raise HttpError(401, "send `authorization: Bearer <token>`", headers=_CHALLENGE)
+def bearer(headers: Headers) -> str:
+    """The token of the one `authorization` header. Raises HttpError 401 where there is none."""
+    sent = headers.getall("authorization", [])
+    scheme, _, text = "".join(sent[:1]).partition(" ")
+    if len(sent) != 1 or scheme.lower() != "bearer" or not text.strip():
+        raise HttpError(401, "send one `authorization: Bearer <token>`", headers=_CHALLENGE)
     return text.strip()
 
 
-def refuse_web_pages(headers: Mapping[str, str], *, any_host: bool) -> None:
+def refuse_web_pages(headers: Headers, *, any_host: bool) -> None:
     """Refuse what a web page in a browser can send here (DNS rebinding, cross-site requests).
 
     A rebound name shows itself in `host`, a foreign page in `origin`. any_host: the platform was

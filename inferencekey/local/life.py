@@ -195,7 +195,7 @@ class Life(Generic[HandleT]):
 
     def _ready_words(self, command: EngineCommand, model: str) -> str:
         if command.stand_in:
-            return f"ready: {command.note}"
+            return command.note
         return f"serving {model} with {command.label}"
 
 

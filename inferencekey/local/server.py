@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp import web
 
 from .admin import Admin
-from .app import build_app
+from .app import build_app, http_logger
 from .control import ControlPlane
 from .credentials import default_credentials, forget
 from .data import DataPlane
@@ -92,6 +92,7 @@ class Server:
         runner = web.AppRunner(
             self._app(http),
             access_log=None,
+            logger=http_logger,
             handler_cancellation=True,
             shutdown_timeout=LAST_ANSWERS_TIMEOUT,
         )

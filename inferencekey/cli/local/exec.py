@@ -38,7 +38,7 @@ class _NotExecutable(click.ClickException):
     exit_code = 126
 
 
-@click.command("exec", context_settings={"ignore_unknown_options": True})
+@click.command("exec", context_settings={"allow_interspersed_args": False})
 @options.project
 @options.stand_in
 @options.start_timeout

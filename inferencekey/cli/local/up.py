@@ -95,7 +95,7 @@ def _foreground_command(ctx: click.Context) -> list[str]:
     argv = [sys.executable, "-m", "inferencekey.cli", "local", "up"]
     for parameter in ctx.command.params:
         value = ctx.params.get(parameter.name or "")
-        if parameter.name == "detach" or value in (None, False):
+        if parameter.name == "detach" or value is None or value is False:
             continue
         argv += [parameter.opts[0]] if value is True else [parameter.opts[0], str(value)]
     return argv

@@ -165,3 +165,35 @@ def test_a_body_over_the_limit_is_refused(refusing: PlatformClient) -> None:
     answer = refusing.send("POST", CONTROL, huge, timeout=30)
     assert (answer.status, answer.code) == (413, "payload_too_large")
     assert refusing.send("GET", CONTROL).status == 200
+
+
+MALFORMED = [
+    # name, header lines after the request line, body, status
+    ("two tokens", "authorization: Bearer {token}\r\nauthorization: Bearer x", "", 401),
+    ("another scheme", "authorization: Basic {token}", "", 401),
+    ("a compressed body that is none",
+     "authorization: Bearer {token}\r\ncontent-encoding: gzip\r\ncontent-length: 2", "{}", 400),
+    ("two lengths", "content-length: 2\r\ntransfer-encoding: chunked", "{}", 400),
+    ("a header without a colon", "authorization", "", 400),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [case[1:] for case in MALFORMED],
+    ids=[case[0] for case in MALFORMED],
+)
+def test_malformed_requests_are_answered(
+    refusing: PlatformClient,
+    caplog: pytest.LogCaptureFixture,
+    headers: str,
+    body: str,
+    status: int,
+) -> None:
+    """A client's mistake gets an answer, and never a stack trace in the platform's log."""
+    head = f"POST {CONTROL} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n\r\n"
+    with socket.create_connection((refusing.host, refusing.port), timeout=10) as connection:
+        connection.sendall((head.format(token=refusing.sdk_token) + body).encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.split(b" ")[1] == str(status).encode(), answer
+    assert caplog.records == []

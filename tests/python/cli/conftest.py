@@ -1,0 +1,49 @@
+"""The command line as a process, with a state directory of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Everything that commands keep stays within the test."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("COLUMNS", "100")
+    for name in ("BASE_URL", "PROJECT", "SDK_TOKEN", "API_KEY"):
+        monkeypatch.delenv(f"INFERENCEKEY_{name}", raising=False)
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def run(state_dir: Path) -> Run:
+    """Run `inferencekey …` and return its exit code, stdout and stderr."""
+
+    def call(*arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            cli(*arguments), capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    return call
+
+
+@pytest.fixture
+def up(run: Run) -> Iterator[Run]:
+    """The same, while a detached platform on a free port runs."""
+    started = run("local", "up", "--detach", "--port", "0")
+    assert started.returncode == 0, started.stderr
+    yield run
+    run("local", "down")
+
+
+def cli(*arguments: str) -> list[str]:
+    """The command line's argv."""
+    return [sys.executable, "-m", "inferencekey.cli", *arguments]
