@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from inferencekey import __version__, _ffi, _marshal
-from inferencekey._errors import ConfigurationError, InternalError
+from inferencekey._errors import ConfigurationError, InferenceKeyError, InternalError
 from inferencekey._secret import Secret, with_token
 from inferencekey._timeouts import clock_options, milliseconds
 
@@ -63,10 +63,14 @@ class Bound:
         return _ffi.client_describe(self._handle())
 
     def __repr__(self) -> str:
-        facts = self._facts()
+        try:
+            facts = self._facts()
+        except (AttributeError, InferenceKeyError):
+            # Not made whole. Tracebacks with locals come here too, so a repr never fails.
+            facts = {}
         shown = ("workload_slug", "project", "base_url", "token")
         parts = [f"{name}={facts[name]!r}" for name in shown if facts.get(name) is not None]
-        return f"<{type(self).__name__} {' '.join(parts)}>"
+        return f"<{' '.join([type(self).__name__, *parts])}>"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError(

@@ -1,0 +1,48 @@
+"""A program in a process of its own, under a hard limit: for signals, forks and exits."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+PREAMBLE = """
+import math, os, signal, sys, threading, time
+from clients import *
+from double import *
+from inferencekey import *
+"""
+
+
+@contextlib.contextmanager
+def running(program: str) -> Iterator[subprocess.Popen[str]]:
+    """The program, started; killed with all its children on the way out."""
+    environment = {**os.environ, "PYTHONPATH": str(HERE)}
+    process = subprocess.Popen(
+        [sys.executable, "-X", "faulthandler", "-c", PREAMBLE + program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def run(program: str, *arguments: str, seconds: float = 15.0) -> tuple[int, str, str]:
+    """Exit status, stdout and stderr of the program; `arguments` stand in `ARGS`."""
+    with running(f"ARGS = {arguments!r}\n{program}") as process:
+        out, err = process.communicate(timeout=seconds)
+        return process.returncode, out, err

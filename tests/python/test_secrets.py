@@ -1,0 +1,179 @@
+"""No token is ever shown (wire.md 1.3, faults.md 3.16)."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import gc
+import pickle
+import traceback
+import urllib.parse
+from collections.abc import Callable
+
+import pytest
+from clients import API_KEY, LIVE, SDK_TOKEN, SPEC, data, endpoint, management
+from double import Double, answer
+
+from inferencekey import (
+    AuthError,
+    ConfigurationError,
+    DataClient,
+    InferenceKeyError,
+    ManagementClient,
+    WorkloadSpec,
+)
+from inferencekey._secret import Secret, token
+
+# What follows the id is secret in every form.
+SECRET = "5ec2e75ec2e7"
+
+
+def forms(secret: str) -> list[str]:
+    """The token raw, URL-encoded and in base64."""
+    return [secret, urllib.parse.quote(secret, safe=""), base64.b64encode(secret.encode()).decode()]
+
+
+def shows_a_secret(text: str) -> bool:
+    """Does the text hold a part of a token that no output may hold."""
+    encoded = [form for token in (SDK_TOKEN, API_KEY) for form in forms(token)]
+    return SECRET in text or any(form in text for form in encoded)
+
+
+def test_reprs_show_the_display_form() -> None:
+    """A repr names the base URL, the project and the token's id, and nothing secret."""
+    with Double() as double:
+        mgmt = management(double)
+        assert repr(mgmt) == (
+            f"<ManagementClient project='acme' base_url='{double.url}' token='ik_sdk_0123abcd…'>"
+        )
+        assert repr(endpoint(double)) == (
+            f"<Endpoint workload_slug='bot' project='acme' base_url='{double.url}' "
+            "token='ik_live_4567cdef…'>"
+        )
+        for thing in (mgmt, data(double), endpoint(double)):
+            assert not shows_a_secret(f"{thing!r} {thing} {vars(thing)}")
+
+
+def test_no_attribute_holds_a_token() -> None:
+    """A walk over everything that a client refers to finds no text with the token."""
+    with Double() as double:
+        for thing in (management(double), endpoint(double)):
+            texts = [value for value in vars(thing).values() if isinstance(value, (str, bytes))]
+            assert not any(shows_a_secret(str(text)) for text in texts)
+            assert not shows_a_secret(str(gc.get_referents(thing)))
+
+
+@pytest.mark.parametrize("clone", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_clients_are_neither_pickled_nor_copied(clone: Callable[[object], object]) -> None:
+    """A token does not leave the process by accident; the error says what to do."""
+    with Double() as double:
+        for thing in (management(double), data(double), endpoint(double)):
+            with pytest.raises(TypeError, match="holds a token and is neither pickled nor copied"):
+                clone(thing)
+    with pytest.raises(TypeError, match="neither copied nor pickled"):
+        clone(token(SDK_TOKEN))
+
+
+def test_a_secret_prints_nothing() -> None:
+    """Neither repr, str, format nor a debugger's list of attributes shows it."""
+    secret = Secret(SDK_TOKEN.encode())
+    shown = f"{secret!r} {secret} {secret.reveal!r} {dir(secret)}"
+    assert not shows_a_secret(shown)
+
+
+FAILURES: list[tuple[str, Callable[[str], object]]] = [
+    (
+        "a bad base URL",
+        lambda url: ManagementClient(base_url="ftp://x", sdk_token=SDK_TOKEN),
+    ),
+    (
+        "a token with a control character",
+        lambda url: ManagementClient(base_url=url, sdk_token=f"{SDK_TOKEN}\x01"),
+    ),
+    (
+        "a token with a lone surrogate",
+        lambda url: ManagementClient(base_url=url, sdk_token=f"{SDK_TOKEN}\ud800"),
+    ),
+    (
+        "a token that is bytes",
+        lambda url: ManagementClient(base_url=url, sdk_token=SDK_TOKEN.encode()),  # type: ignore[arg-type]
+    ),
+    (
+        "a data key on the control plane",
+        lambda url: ManagementClient(base_url=url, sdk_token=API_KEY),
+    ),
+    (
+        "an option that is no JSON",
+        lambda url: ManagementClient(base_url=url, sdk_token=SDK_TOKEN, retries=1j),  # type: ignore[arg-type]
+    ),
+    (
+        "a timeout that is none",
+        lambda url: DataClient(base_url=url, project="p", api_key=API_KEY, timeout=-1),
+    ),
+    (
+        "from_env without a project",
+        lambda url: DataClient.from_env(base_url=url, api_key=API_KEY),
+    ),
+    (
+        "a slug that is none",
+        lambda url: DataClient(base_url=url, project="p").endpoint("../x", api_key=API_KEY),
+    ),
+    (
+        "a control token on the data plane",
+        lambda url: DataClient(base_url=url, project="p").endpoint("x", api_key=SDK_TOKEN),
+    ),
+    (
+        "a server that echoes the request",
+        lambda url: ManagementClient(base_url=url, sdk_token=SDK_TOKEN, project="p").list(),
+    ),
+]
+
+
+@pytest.mark.parametrize("fail", [row[1] for row in FAILURES], ids=[row[0] for row in FAILURES])
+def test_no_failure_shows_a_token(fail: Callable[[str], object]) -> None:
+    """Message, attributes, pickle, and a traceback with the locals of all our frames."""
+    echoed = " ".join(["authorization: Bearer", *forms(SDK_TOKEN)])
+    refusal = answer({"error": {"code": "unauthorized", "message": echoed}}, 401)
+    with Double(refusal) as double, pytest.raises(InferenceKeyError) as caught:
+        fail(double.url)
+    error = caught.value
+    report = traceback.TracebackException.from_exception(error, capture_locals=True)
+    ours = [frame.locals for frame in report.stack if "/inferencekey/_" in frame.filename]
+    assert ours
+    shown = [str(error), repr(error), str(vars(error)), str(pickle.dumps(error)), str(ours)]
+    assert [text for text in shown if shows_a_secret(text)] == []
+
+
+def test_the_servers_words_survive_masking() -> None:
+    """The rest of an echoed text stays readable, in the display form."""
+    words = f"token {SDK_TOKEN} is revoked"
+    refusal = answer({"error": {"code": "unauthorized", "message": words}}, 401)
+    with Double(refusal) as double, pytest.raises(AuthError) as caught:
+        management(double).list()
+    assert "token ik_sdk_0123abcd… is revoked" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"config": {"env": [{"KEY": f"x {API_KEY}"}]}}, "config.env[0].KEY"),
+        ({"command": f"serve --key {SDK_TOKEN}"}, "command"),
+    ],
+)
+def test_a_token_in_a_spec_is_refused(spec: dict[str, object], field: str) -> None:
+    """The platform would store and show it (wire.md 1.4); the error names the path alone."""
+    with Double() as double:
+        with pytest.raises(ConfigurationError) as caught:
+            management(double).ensure(WorkloadSpec("Bot", "bot", "m", "vllm", **spec))  # type: ignore[arg-type]
+        assert double.journal.requests == []
+    assert (caught.value.code, caught.value.field) == ("secret_in_spec", field)
+    assert not shows_a_secret(str(caught.value))
+
+
+def test_requests_never_hold_a_token_but_in_their_header() -> None:
+    """The token goes out in one header, and nowhere else."""
+    with Double(answer([]), answer(LIVE, 201)) as double:
+        management(double).ensure(SPEC)
+        for request in double.journal.requests:
+            assert request.headers.pop("authorization") == f"Bearer {SDK_TOKEN}"
+            assert not shows_a_secret(f"{request.target} {request.headers} {request.body!r}")
