@@ -17,12 +17,12 @@ use crate::status::{IKEY_OK, ikey_status};
 use crate::types::ikey_error;
 
 /// An error's texts, made once, so that views stay where they are.
-pub(crate) struct ErrorObject {
+pub(crate) struct ErrorText {
     code: &'static str,
     json: Vec<u8>,
 }
 
-impl ErrorObject {
+impl ErrorText {
     /// Describes why the export `function` failed.
     pub(crate) fn new(function: &'static str, failure: &Failure) -> Self {
         let (class, code) = failure.class();
@@ -83,17 +83,17 @@ pub extern "C" fn ikey_error_json(
 /// Frees an error.
 #[unsafe(no_mangle)]
 pub extern "C" fn ikey_error_free(error: *mut ikey_error) -> ikey_status {
-    guard_free::<ErrorObject>(error, "error")
+    guard_free::<ErrorText>(error, "error")
 }
 
 fn view(
     error: *const ikey_error,
     bytes: Option<&mut MaybeUninit<*const u8>>,
     length: Option<&mut MaybeUninit<usize>>,
-    part: impl FnOnce(&ErrorObject) -> &[u8],
+    part: impl FnOnce(&ErrorText) -> &[u8],
 ) -> ikey_status {
     guard_status(|| {
-        let error = handle::take::<ErrorObject>(error, "error")?;
+        let error = handle::take::<ErrorText>(error, "error")?;
         let (bytes, length) = (output(bytes, "bytes")?, output(length, "length")?);
         let part = part(&error);
         bytes.write(part.as_ptr());

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use inferencekey_core as core;
 
-use crate::error::ErrorObject;
+use crate::error::ErrorText;
 use crate::guard::{Failure, Out, guard, guard_free};
 use crate::handle;
 use crate::memory::output;
@@ -43,7 +43,7 @@ pub(crate) struct Event {
 enum Content {
     Part(core::Event),
     End,
-    Error(Arc<ErrorObject>),
+    Error(Arc<ErrorText>),
 }
 
 impl Event {
@@ -67,7 +67,7 @@ impl Event {
         let content = match taken.outcome {
             Ok(Some(part)) => Content::Part(part),
             Ok(None) => Content::End,
-            Err(error) => Content::Error(Arc::new(ErrorObject::of(&error))),
+            Err(error) => Content::Error(Arc::new(ErrorText::of(&error))),
         };
         Self { tag: taken.tag, content }
     }
@@ -87,7 +87,7 @@ impl Event {
         }
     }
 
-    fn error(&self) -> Option<Arc<ErrorObject>> {
+    fn error(&self) -> Option<Arc<ErrorText>> {
         match &self.content {
             Content::Error(error) => Some(Arc::clone(error)),
             Content::Part(_) | Content::End => None,

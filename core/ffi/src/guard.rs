@@ -11,7 +11,7 @@ use std::ptr;
 
 use inferencekey_core::{Class, Error};
 
-use crate::error::ErrorObject;
+use crate::error::ErrorText;
 use crate::handle;
 use crate::queue;
 use crate::status::{
@@ -96,7 +96,7 @@ pub(crate) fn guard(
 
 /// A handle for `failure`, or NULL if there is no room for it.
 fn error(function: &'static str, failure: &Failure) -> *mut ikey_error {
-    let give = || handle::give(ErrorObject::new(function, failure));
+    let give = || handle::give(ErrorText::new(function, failure));
     catch_unwind(AssertUnwindSafe(give)).unwrap_or(ptr::null_mut())
 }
 

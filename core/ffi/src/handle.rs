@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::cancel::Cancel;
 use crate::client::Client;
-use crate::error::ErrorObject;
+use crate::error::ErrorText;
 use crate::event::Event;
 use crate::guard::Failure;
 use crate::op::Op;
@@ -119,7 +119,7 @@ kinds! {
     3 Op ikey_op,
     4 Queue ikey_queue,
     5 Event ikey_event,
-    6 ErrorObject ikey_error,
+    6 ErrorText ikey_error,
 }
 
 /// Why a handle was refused.
@@ -239,7 +239,7 @@ mod tests {
             generation: (1 << Place::GENERATION_BITS) - 1,
         };
         for place in [PLACE, last] {
-            let handle = encode(ErrorObject::TYPE, place);
+            let handle = encode(ErrorText::TYPE, place);
             assert_eq!(handle >> 62, 1, "neither a user's address nor the kernel's");
         }
         for address in [1, 0x1000, 0xdead_beef, 0x7fff_ffff_f001, usize::MAX] {

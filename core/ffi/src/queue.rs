@@ -22,7 +22,7 @@ use crate::event::Event;
 use crate::guard::{Failure, guard, guard_status};
 use crate::handle;
 use crate::memory::{array, output, timeout};
-use crate::status::{IKEY_END, IKEY_OK, IKEY_TIMEOUT, ikey_status};
+use crate::status::{IKEY_END, IKEY_ERROR_ARGUMENT, IKEY_OK, IKEY_TIMEOUT, ikey_status};
 use crate::types::{ikey_cancel, ikey_client, ikey_error, ikey_event, ikey_queue};
 
 /// A thread that waits in ikey_queue_take sees at the latest after this long that the queue was freed.
@@ -169,7 +169,7 @@ pub extern "C" fn ikey_queue_cancel(
     })
 }
 
-/// Takes all events that are there, at most capacity; waits for the first one, at most timeout_ms.
+/// Takes all events that are there, at most capacity, which is not 0; waits for the first one, at most timeout_ms.
 /// IKEY_OK: *count of events (at least 1) were written to events, in order; each is yours until ikey_event_free.
 /// IKEY_TIMEOUT: nothing yet. IKEY_END: the queue was freed meanwhile on another thread.
 #[unsafe(no_mangle)]
@@ -185,6 +185,10 @@ pub unsafe extern "C" fn ikey_queue_take(
         let queue = handle::take::<Queue>(queue, "queue")?;
         // SAFETY: header, "Outputs": the caller has capacity places at events, which nothing else uses.
         let events = unsafe { array(events, capacity, "events") }?;
+        if events.is_empty() {
+            let words = "capacity is 0: pass the number of places at events";
+            return Err(Failure::argument(IKEY_ERROR_ARGUMENT, "capacity", words.to_owned()));
+        }
         let count = output(count, "count")?;
         let wait = timeout(timeout_ms)?;
         let Some(taken) = queue.take(events.len(), wait) else {

@@ -13,6 +13,9 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 /// Slots in the first chunk; each further chunk has twice as many as the one before.
 const FIRST: u32 = 64;
 const CHUNKS: usize = 20;
+/// All of them: 64 fewer than the indexes that a handle can hold.
+const SLOTS: u32 = FIRST * ((1 << CHUNKS) - 1);
+const _: () = assert!(SLOTS <= 1 << Place::INDEX_BITS);
 
 /// Index and generation of a slot, as a handle encodes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,8 +132,8 @@ impl<T: Clone> Table<T> {
             return index;
         }
         let index = self.end.load(Ordering::Relaxed);
+        assert!(index < SLOTS, "too many live handles: free those no longer needed");
         let (chunk, _) = locate(index);
-        assert!(chunk < CHUNKS, "too many live handles: free those no longer needed");
         self.chunks[chunk]
             .get_or_init(|| (0..FIRST << chunk).map(|_| Slot::default()).collect::<Box<[_]>>());
         self.end.store(index + 1, Ordering::Release);
@@ -205,9 +208,7 @@ mod tests {
                 expected = (expected.0 + 1, 0);
             }
         }
-        // All but a few of the indexes that a handle can hold; `insert` refuses the rest.
-        assert!(locate(FIRST * ((1 << CHUNKS) - 1) - 1).0 < CHUNKS);
-        assert!(FIRST * ((1 << CHUNKS) - 1) <= 1 << Place::INDEX_BITS);
+        assert_eq!(locate(SLOTS - 1).0, CHUNKS - 1, "the last index is in the last chunk");
     }
 
     #[test]

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Builds the C programs against libinferencekey and runs them.
+#
+#     tests/c/run.sh                  all of the below
+#     tests/c/run.sh exports          names, SONAME and header of the library
+#     tests/c/run.sh plain|asan|valgrind   each program in one way
+#
+# main needs a platform: the one that the INFERENCEKEY_ variables name, else it starts an embedded one for itself.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+PROGRAMS=(misuse concurrent main)
+BUILD=build/c
+VALGRIND=(valgrind --quiet --error-exitcode=1 --leak-check=full --show-leak-kinds=definite
+    --errors-for-leak-kinds=definite)
+FLAGS=(-std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Wall -Wextra -Wpedantic -Werror -g -pthread -Iinclude)
+CC=${CC:-cc}
+
+library() { # the shared library, built from the sources as they are, under the name that programs will look for
+    (cd core && cargo build --quiet --release --locked --package inferencekey-ffi)
+    local built=${CARGO_TARGET_DIR:-core/target}/release/libinferencekey.so
+    local soname
+    soname=$(readelf --dynamic --wide "$built" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
+    mkdir -p "$BUILD"
+    cp "$built" "$BUILD/$soname"
+    echo "$BUILD/$soname"
+}
+
+exports() {
+    nm --dynamic --defined-only "$LIBRARY" | awk '{print $3}' | LC_ALL=C sort | diff include/inferencekey.symbols -
+    local abi
+    abi=$(awk '$2 == "IKEY_ABI_VERSION" {print $3}' include/inferencekey.h)
+    [[ $LIBRARY == *"/libinferencekey.so.$abi" ]] || { echo "error: $LIBRARY is not for ABI $abi: edit core/ffi/build.rs" >&2; exit 1; }
+    echo '#include "inferencekey.h"' | "$CC" -std=c99 "${FLAGS[@]:3}" -fsyntax-only -x c -
+    echo '#include "inferencekey.h"' | "${CXX:-c++}" -std=c++11 "${FLAGS[@]:3}" -fsyntax-only -x c++ -
+    echo "exports: $(wc -l < include/inferencekey.symbols) functions, $(basename "$LIBRARY"), C99 and C++11"
+}
+
+compile() { # compile SUFFIX FLAG...
+    for program in "${PROGRAMS[@]}"; do
+        "$CC" "${FLAGS[@]}" "${@:2}" "tests/c/$program.c" -o "$BUILD/$program$1" "$LIBRARY" '-Wl,-rpath,$ORIGIN'
+    done
+}
+
+run() { # run SUFFIX RUNNER...: a broken program ends by itself after some minutes
+    for program in "${PROGRAMS[@]}"; do
+        local started=()
+        if [[ $program == main && -z ${INFERENCEKEY_BASE_URL:-} ]]; then
+            started=("${INFERENCEKEY:-.venv/bin/inferencekey}" local exec --)
+        fi
+        "${started[@]}" "${@:2}" "$BUILD/$program$1"
+    done
+}
+
+plain() {
+    compile ""
+    run ""
+}
+
+asan() {
+    compile -asan -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+    # A build without the sanitizer would pass everything.
+    nm "$BUILD/misuse-asan" | grep -q __asan_init
+    run -asan
+}
+
+valgrind() {
+    compile ""
+    run "" "${VALGRIND[@]}"
+}
+
+LIBRARY=$(library)
+for part in "${@:-exports plain asan valgrind}"; do
+    for step in $part; do
+        "$step"
+    done
+done
