@@ -116,5 +116,4 @@ fn head(head: impl Into<Vec<u8>>) -> Event {
 }
 
 #[cfg(test)]
-#[path = "operations/tests.rs"]
 mod tests;
