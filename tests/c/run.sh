@@ -3,7 +3,7 @@
 #
 #     tests/c/run.sh                  all of the below
 #     tests/c/run.sh exports          names, SONAME and header of the library
-#     tests/c/run.sh plain|asan|valgrind   each program in one way
+#     tests/c/run.sh plain|asan|memcheck   each program in one way: as it is, with sanitizers, under valgrind
 #
 # main needs a platform: the one that the INFERENCEKEY_ variables name, else it starts an embedded one for itself.
 set -euo pipefail
@@ -60,18 +60,19 @@ plain() {
 asan() {
     compile -asan -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
     # A build without the sanitizer would pass everything.
-    nm "$BUILD/misuse-asan" | grep -q __asan_init
+    [[ $(nm "$BUILD/misuse-asan") == *__asan_init* ]]
     run -asan
 }
 
-valgrind() {
+memcheck() {
     compile ""
     run "" "${VALGRIND[@]}"
 }
 
 LIBRARY=$(library)
-for part in "${@:-exports plain asan valgrind}"; do
-    for step in $part; do
-        "$step"
-    done
+if [[ $# == 0 ]]; then
+    set -- exports plain asan memcheck
+fi
+for step in "$@"; do
+    "$step"
 done
