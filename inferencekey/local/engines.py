@@ -159,7 +159,7 @@ def _stand_in(workload: Workload, missing: str) -> EngineCommand:
     bundled = BUNDLED_EMBEDDING if workload.task_type == "embedding" else BUNDLED_TEXT
     name = f"{bundled} (stand-in for {workload.model_name})"
     command = _bundled_engine(
-        BUNDLED[bundled], name=name, note=f"stand-in: `{missing}` is not installed, {name} serves"
+        BUNDLED[bundled], name=name, note=f"`{missing}` is not installed: answers come from {name}"
     )
     return replace(command, stand_in=name)
 

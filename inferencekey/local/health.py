@@ -18,7 +18,7 @@ from .types import Address, EngineCommand, Json, Workload
 Say = Callable[[str, str], None]
 """Called with (step, message) for each thing that has happened."""
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 _LOOK = aiohttp.ClientTimeout(total=5)
 _NOT_OFFERED = (404, 405, 501)
 

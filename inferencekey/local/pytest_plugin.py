@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,13 +12,19 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def inferencekey_platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
-    """A fresh platform with an empty project, its four variables set for the length of the test.
+def inferencekey_platform_options() -> dict[str, Any]:
+    """Arguments for `Platform`; override it, for example to return `{"stand_in": True}`."""
+    return {}
 
-    It lives in memory and serves the bundled model, openly, where an engine is not installed."""
+
+@pytest.fixture
+def inferencekey_platform(
+    inferencekey_platform_options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Platform]:
+    """A fresh platform with an empty project; `from_env` finds it for the length of the test."""
     from .platform import Platform
 
-    with Platform(stand_in=True) as platform:
+    with Platform(**inferencekey_platform_options) as platform:
         for name, value in platform.env().items():
             monkeypatch.setenv(name, value)
         yield platform

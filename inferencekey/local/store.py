@@ -62,23 +62,37 @@ class Store:
             # Made by the thread that starts the platform and used by the loop's thread: never by
             # both at once.
             self._db = sqlite3.connect(
-                path or ":memory:", isolation_level=None, check_same_thread=False
+                path or ":memory:", isolation_level=None, check_same_thread=False, timeout=0.5
             )
-            self._db.row_factory = sqlite3.Row
-            if path:
-                path.chmod(0o600)
-            self._prepare()
+            try:
+                if path:
+                    path.chmod(0o600)
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
         except (sqlite3.Error, OSError) as cause:
-            raise LocalError(
-                f"cannot open the database {self._where}: {cause}",
-                hint="name another file with `--db`",
-            ) from cause
+            raise self._unusable(cause) from cause
+
+    def _unusable(self, cause: Exception) -> LocalError:
+        if "locked" in str(cause):
+            return LocalError(
+                f"another platform uses the database {self._where}",
+                hint="stop that one, or name another file with `--db`",
+            )
+        return LocalError(
+            f"cannot open the database {self._where}: {cause}",
+            hint="name another file with `--db`",
+        )
 
     def _prepare(self) -> None:
+        self._db.row_factory = sqlite3.Row
+        # Two platforms over one database would run every engine twice. The lock ends with the
+        # process, however that ends.
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA foreign_keys = ON")
-        self._db.execute("PRAGMA busy_timeout = 2000")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             raise LocalError(

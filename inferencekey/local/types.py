@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -63,9 +64,10 @@ class Workload:
     created_at: str
     updated_at: str
 
-    def launch_key(self) -> tuple[Json, ...]:
+    def launch_key(self) -> tuple[str, ...]:
         """What the running engine depends on: another value here means another engine process."""
-        return (self.backend, self.model_name, self.task_type, self.config)
+        config = json.dumps(self.config, sort_keys=True)  # as text: 1 and true are two values
+        return (self.backend, self.model_name, self.task_type, config)
 
 
 @dataclass(frozen=True)

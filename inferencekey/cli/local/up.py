@@ -105,7 +105,7 @@ def _greet(running: Running, data_dir: Path, log: Path | None) -> None:
     own_dir = "" if data_dir == default_data_dir() else f" --data-dir {data_dir}"
     state = running.db or "in memory, gone when it stops (keep it with --db FILE)"
     click.echo(
-        "inferencekey local runs; for development and tests, not for production\n\n"
+        "inferencekey local is up, for development and tests, not for production\n\n"
         f"  control plane  {running.base_url}/api\n"
         f"  data plane     {running.base_url}/endpoint\n"
         f"  project        {running.env['INFERENCEKEY_PROJECT']}\n"

@@ -11,7 +11,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from local.conftest import QUICK
@@ -21,6 +23,8 @@ from local.test_lives import running_engines
 from inferencekey.local import LocalError, Platform
 from inferencekey.local.orphans import EngineRecords
 from inferencekey.local.store import SCHEMA_VERSION
+
+ROOT = Path(__file__).parents[3]
 
 
 @contextmanager
@@ -141,7 +145,12 @@ def test_the_end_of_a_program_is_the_end_of_its_platform() -> None:
         "sys.exit(5)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=15, check=False
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=15,
+        check=False,
+        cwd=ROOT,
     )
     assert (done.returncode, done.stderr) == (5, "")
     assert running_engines() == []
@@ -197,6 +206,56 @@ def test_a_taken_port_is_refused(platform: Platform) -> None:
     port = int(platform.base_url.rpartition(":")[2])
     with pytest.raises(LocalError, match=f"port {port}"), Platform(port=port):
         pass
+
+
+def test_a_database_serves_one_platform(tmp_path: Path) -> None:
+    """A second platform over the same file would run every engine twice."""
+    with (
+        Platform(db=tmp_path / "db"),
+        pytest.raises(LocalError, match="another platform uses"),
+        Platform(db=tmp_path / "db"),
+    ):
+        pass
+    with Platform(db=tmp_path / "db"):
+        pass
+
+
+def test_a_stop_ends_open_streams(tmp_path: Path) -> None:
+    """A readiness stream ends without a terminal phase, so its client opens it again (2.11)."""
+    platform = Platform(timings=QUICK).start()
+    client = PlatformClient(platform.env())
+    client.create(command=fake_command("--sick"))
+    events: list[Any] = []
+    listener = threading.Thread(target=lambda: events.extend(client.events()))
+    listener.start()
+    until(lambda: client.list()[0]["phase"] == "bootstrapping")
+    until(lambda: bool(events))
+    platform.stop()
+    listener.join(5)
+    assert not listener.is_alive()
+    assert all(event["phase"] not in ("ready", "error") for event in events)
+
+
+def test_the_fixture_for_users(tmp_path: Path) -> None:
+    """A test that names `inferencekey_platform` gets a platform and its four variables."""
+    (tmp_path / "test_user.py").write_text(
+        "import os, pytest\n"
+        "@pytest.fixture\n"
+        "def inferencekey_platform_options():\n"
+        "    return {'project': 'demo'}\n"
+        "def test_it(inferencekey_platform):\n"
+        "    assert inferencekey_platform.env().items() <= os.environ.items()\n"
+        "    assert os.environ['INFERENCEKEY_PROJECT'] == 'demo'\n"
+        "def test_after():\n"
+        "    assert 'INFERENCEKEY_PROJECT' not in os.environ\n"
+    )
+    # By its entry point where the package is installed, else by its module.
+    installed = metadata.entry_points(group="pytest11", name="inferencekey")
+    plugin = "inferencekey" if installed else "inferencekey.local.pytest_plugin"
+    argv = [sys.executable, "-m", "pytest", "-p", plugin, "-p", "no:cacheprovider", str(tmp_path)]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=tmp_path, env=env)
+    assert "2 passed" in done.stdout, done.stdout
 
 
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:
