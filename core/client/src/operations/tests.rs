@@ -1,6 +1,5 @@
 //! Operations as a host sees them, on the scripted wire and on virtual time.
 
-mod chat;
 mod create;
 mod ensure;
 mod readiness;
@@ -36,7 +35,11 @@ struct Outcome {
 
 impl Double {
     fn control(script: Arc<Script>) -> Self {
-        Self::new(script, r#"{"plane":"control","base_url":"http://127.0.0.1:8400","sdk_token":"ik_sdk_own","project":"acme"}"#, None)
+        Self::new(
+            script,
+            r#"{"plane":"control","base_url":"http://127.0.0.1:8400","sdk_token":"ik_sdk_own","project":"acme"}"#,
+            None,
+        )
     }
 
     fn data(script: Arc<Script>, workload_slug: &str) -> Self {

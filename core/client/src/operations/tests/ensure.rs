@@ -1,1 +1,182 @@
-//! x
+//! Writing drift, and what comes in between (wire.md 2.7 to 2.10).
+
+use serde_json::{Value, json};
+
+use super::Double;
+use crate::error::Stage;
+use crate::transport::script::{Reply, Script};
+
+const LIST: &str = "GET /api/projects/acme/workloads";
+const POST: &str = "POST /api/projects/acme/workloads";
+const PATCH: &str = "PATCH /api/workloads/wl_1";
+const DELETE: &str = "DELETE /api/workloads/wl_1";
+
+fn request(slug: &str, on_drift: &str) -> Value {
+    let spec = json!({"name": "N", "slug": slug, "model": "m", "backend": "vllm"});
+    json!({"spec": spec, "on_drift": on_drift})
+}
+
+fn live(slug: &str, name: &str) -> Value {
+    json!({"id": "wl_1", "slug": slug, "name": name, "model_name": "m", "backend": "vllm"})
+}
+
+fn list(workloads: &[Value]) -> Reply {
+    Reply::json(200, &Value::from(workloads).to_string())
+}
+
+fn drifted() -> Reply {
+    list(&[live("s1", "old")])
+}
+
+fn in_sync() -> Reply {
+    list(&[live("s1", "N")])
+}
+
+fn status(status: u16) -> Reply {
+    Reply::json(status, r#"{"error":{"code":"c","message":"words"}}"#)
+}
+
+fn ensure(replies: Vec<Reply>) -> (Double, super::Outcome) {
+    let double = Double::control(Script::new(replies));
+    let outcome = double.call("ensure", &request("s1", "reconcile"));
+    (double, outcome)
+}
+
+#[test]
+fn a_patch_meets_what_happened_in_between() {
+    let created = || Reply::json(201, r#"{"id":"wl_2","slug":"s1"}"#);
+    let ok = || Reply::json(200, &live("s1", "N").to_string());
+    let lost = || Reply::Fail(Stage::Lost);
+    for (name, replies, code, lines) in [
+        ("good", vec![drifted(), ok()], "none", vec![LIST, PATCH]),
+        ("answer lost", vec![drifted(), lost(), ok()], "none", vec![LIST, PATCH, PATCH]),
+        ("503", vec![drifted(), status(503), ok()], "none", vec![LIST, PATCH, PATCH]),
+        ("500", vec![drifted(), status(500)], "server_error", vec![LIST, PATCH]),
+        ("403", vec![drifted(), status(403)], "forbidden", vec![LIST, PATCH]),
+        (
+            "gone",
+            vec![drifted(), status(404), list(&[]), created()],
+            "none",
+            vec![LIST, PATCH, LIST, POST],
+        ),
+        (
+            "gone twice",
+            vec![drifted(), status(404), list(&[]), status(409), drifted(), status(404), list(&[])],
+            "not_found",
+            vec![LIST, PATCH, LIST, POST, LIST, PATCH, LIST],
+        ),
+        (
+            "moved into sync",
+            vec![drifted(), status(412), in_sync()],
+            "none",
+            vec![LIST, PATCH, LIST],
+        ),
+        (
+            "moved, still drifted",
+            vec![drifted(), status(409), drifted(), ok()],
+            "none",
+            vec![LIST, PATCH, LIST, PATCH],
+        ),
+        (
+            "moves for ever",
+            [(); 4].iter().flat_map(|()| [drifted(), status(409)]).collect(),
+            "conflict",
+            [LIST, PATCH].repeat(4),
+        ),
+    ] {
+        let (double, outcome) = ensure(replies);
+        assert_eq!(outcome.code(), code, "{name}");
+        assert_eq!(double.script.lines(), lines, "{name}");
+    }
+}
+
+#[test]
+fn a_patch_that_does_not_stick_is_a_note_and_no_loop() {
+    for (answer, notes) in [
+        (live("s1", "N").to_string(), 0),
+        (live("s1", "old").to_string(), 1),
+        ("{}".to_owned(), 0),
+        (String::new(), 0),
+    ] {
+        let (double, outcome) = ensure(vec![drifted(), Reply::json(200, &answer)]);
+        let head = outcome.head();
+        assert_eq!(head["changed"], true, "{answer}");
+        assert_eq!(head["plan"]["notes"].as_array().map(Vec::len), Some(notes), "{answer}");
+        assert_eq!(double.script.lines(), [LIST, PATCH], "{answer}");
+    }
+}
+
+#[test]
+fn the_error_of_a_policy_tells_the_plan() {
+    let double = Double::control(Script::new([drifted()]));
+    let outcome = double.call("ensure", &request("s1", "fail"));
+    let shown: Value = serde_json::from_slice(&outcome.error().to_json()).expect("JSON");
+    assert_eq!(shown["class"], "DriftError");
+    assert_eq!(shown["operation"], "ensure");
+    assert_eq!(shown["host"], "127.0.0.1:8400");
+    assert_eq!(shown["attempts"], 1);
+    let change = json!({"path": "name", "before": "old", "after": "N"});
+    assert_eq!(shown["plan"]["changes"], json!([change]));
+}
+
+#[test]
+fn drift_is_warned_of_once_per_slug() {
+    let warning = |slug: &str| {
+        let double = Double::control(Script::new([list(&[live(slug, "old")])]));
+        double.call("ensure", &request(slug, "warn")).head()["warning"].clone()
+    };
+    let first = warning("warned-of-once");
+    let text = first.as_str().expect("a warning");
+    assert!(text.contains("`name`") && text.contains("warned-of-once"), "{text}");
+    assert_eq!(warning("warned-of-once"), Value::Null);
+    assert!(warning("another-slug").is_string());
+}
+
+#[test]
+fn delete_says_whether_this_call_removed_it() {
+    let lost = || Reply::Fail(Stage::Lost);
+    let refused = || Reply::Fail(Stage::NotSent);
+    let odd = Reply::json(200, "<html>");
+    for (name, replies, deleted, code) in [
+        ("absent", vec![list(&[])], Some(false), "none"),
+        ("gone in between", vec![in_sync(), status(404)], Some(false), "none"),
+        ("refused, then gone", vec![in_sync(), refused(), status(404)], Some(false), "none"),
+        ("answer lost, then gone", vec![in_sync(), lost(), status(404)], Some(true), "none"),
+        ("503, then gone", vec![in_sync(), status(503), status(404)], Some(true), "none"),
+        ("an odd answer", vec![in_sync(), odd], Some(true), "none"),
+        ("403", vec![in_sync(), status(403)], None, "forbidden"),
+        ("no list", vec![Reply::json(200, "<html>")], None, "protocol_error"),
+    ] {
+        let double = Double::control(Script::new(replies));
+        let outcome = double.call("delete", &json!({"workload_slug": " S1 "}));
+        assert_eq!(outcome.code(), code, "{name}");
+        if let Some(deleted) = deleted {
+            assert_eq!(outcome.head(), json!({"deleted": deleted}), "{name}");
+        }
+        let lines = double.script.lines();
+        assert!(lines.iter().skip(1).all(|line| line == DELETE), "{name}: {lines:?}");
+    }
+}
+
+#[test]
+fn the_list_is_given_whole_and_each_workload_once() {
+    let first = json!({"data": [live("s1", "N"), null, {"slug": "no id"}], "next_cursor": "c"});
+    let second = json!({"data": [live("s1", "N"), {"id": "wl_2", "slug": "s2", "n": 1.50}]});
+    let replies = [first, second].map(|page| Reply::json(200, &page.to_string()));
+    let double = Double::control(Script::new(replies));
+    let workloads = double.call("list", &json!({})).head()["workloads"].clone();
+    assert_eq!(workloads, json!([live("s1", "N"), {"id": "wl_2", "slug": "s2", "n": 1.50}]));
+}
+
+#[test]
+fn a_list_without_end_is_refused() {
+    let mut page = 0;
+    let script = Script::serving(move |_| {
+        page += 1;
+        Reply::json(200, &json!({"data": [], "next_cursor": page.to_string()}).to_string())
+    });
+    let double = Double::control(script);
+    let outcome = double.call("list", &json!({}));
+    assert_eq!(outcome.error().extra.limit, Some("list_pages"));
+    assert_eq!(double.script.journal().len(), 1000);
+}
