@@ -9,9 +9,12 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 
 def answer(
-    body: object = b"", status: int = 200, headers: Mapping[str, str] | None = None
+    body: object = b"", status: int = 200, headers: Mapping[str, str | list[str]] | None = None
 ) -> bytes:
-    """A whole answer with a length; a body that is not bytes is sent as JSON."""
+    """A whole answer with a length; a body that is not bytes is sent as JSON.
+
+    A header whose value is a list is sent once for each.
+    """
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     fields = {"content-type": "application/json", "content-length": str(len(content))}
     return _head(status, {**fields, **(headers or {})}) + content
@@ -38,9 +41,8 @@ def sse(*events: object) -> bytes:
     return chunked_head() + chunk(frames(*events)) + LAST_CHUNK
 
 
-def _head(status: int, headers: Mapping[str, str]) -> bytes:
-    lines = [
-        f"HTTP/1.1 {status} Scripted",
-        *(f"{name}: {value}" for name, value in headers.items()),
-    ]
+def _head(status: int, headers: Mapping[str, str | list[str]]) -> bytes:
+    lines = [f"HTTP/1.1 {status} Scripted"]
+    for name, value in headers.items():
+        lines += [f"{name}: {one}" for one in (value if isinstance(value, list) else [value])]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
