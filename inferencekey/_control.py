@@ -245,7 +245,7 @@ def _fields(operation: str, spec: WorkloadSpec) -> dict[str, object]:
     if not isinstance(spec, WorkloadSpec):
         kind = type(spec).__name__
         raise ValidationError(
-            f"{operation}: spec is a WorkloadSpec, and {kind} was given",
+            f"{operation}: `spec` must be a WorkloadSpec, not {kind}",
             field="spec",
             operation=operation,
         )

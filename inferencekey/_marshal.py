@@ -123,5 +123,5 @@ class _Snapshot:
         # repr escapes what would disturb a terminal.
         shown = repr(path[:200])[1:-1]
         raise ValidationError(
-            f"{self.operation}: {shown} {words}", field=path, operation=self.operation
+            f"{self.operation}: `{shown}` {words}", field=path, operation=self.operation
         )

@@ -80,9 +80,9 @@ def milliseconds(field: str, seconds: object) -> float:
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
         kind = type(seconds).__name__
         raise ValidationError(
-            f"{field} is a number of seconds (math.inf for never), and {kind} was given",
+            f"`{field}` must be a number of seconds (math.inf for never), not {kind}",
             field=field,
         )
     if not seconds >= 0:
-        raise ValidationError(f"{field} is {seconds!r}; it takes 0 or more seconds", field=field)
+        raise ValidationError(f"`{field}` must be 0 or more seconds, not {seconds!r}", field=field)
     return _NEVER_MS if seconds >= _NEVER_MS / 1000 else seconds * 1000

@@ -381,7 +381,7 @@ def test_an_endpoint_has_its_canonical_slug() -> None:
 @pytest.mark.parametrize("spec", [None, {"name": "Bot"}, "bot"])
 def test_a_spec_is_a_spec(spec: Any) -> None:
     """A dict is not taken for a spec: its misspelt keys would go unnoticed."""
-    with Double() as double, pytest.raises(ValidationError, match="spec is a WorkloadSpec"):
+    with Double() as double, pytest.raises(ValidationError, match="`spec` must be a WorkloadSpec"):
         management(double).ensure(spec)
 
 

@@ -78,14 +78,14 @@ def test_what_json_cannot_hold_is_named_by_its_path(value: object, path: str, wo
         encode("ensure", {"spec": {"name": "x", "config": value}})
     error = caught.value
     assert words in str(error)
-    assert str(error).startswith("ensure: config")
+    assert str(error).startswith("ensure: `config")
     assert (error.field, error.code, error.operation) == (path, "invalid_argument", "ensure")
     assert str(error).isprintable()
 
 
 def test_arguments_are_named_by_their_own_names() -> None:
     """Outside of a spec the path starts with the parameter."""
-    with pytest.raises(ValidationError, match=r"generate_text: messages\[0\]\.content is nan"):
+    with pytest.raises(ValidationError, match=r"generate_text: `messages\[0\]\.content` is nan"):
         encode("generate_text", {"messages": [{"role": "user", "content": math.nan}]})
 
 
@@ -160,12 +160,12 @@ def test_seconds_become_milliseconds(seconds: float, expected: float) -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (None, "NoneType was given"),
-        ("5", "str was given"),
-        (True, "bool was given"),
-        (math.nan, "timeout is nan"),
-        (-1, "timeout is -1"),
-        (-0.001, "timeout is -0.001"),
+        (None, "not NoneType"),
+        ("5", "not str"),
+        (True, "not bool"),
+        (math.nan, "not nan"),
+        (-1, "not -1"),
+        (-0.001, "not -0.001"),
     ],
 )
 def test_what_is_no_length_of_time_is_refused(seconds: object, words: str) -> None:
@@ -182,5 +182,7 @@ def test_a_timeout_is_a_number_or_four_clocks() -> None:
     assert clock_options(Timeouts(idle=2, total=math.inf)) == {
         "timeouts": {"idle_ms": 2000, "total_ms": 2**53}
     }
-    with pytest.raises(ValidationError, match=r"timeout\.connect is -1"):
+    with pytest.raises(
+        ValidationError, match=r"`timeout\.connect` must be 0 or more seconds, not -1"
+    ):
         clock_options(Timeouts(connect=-1))
