@@ -110,18 +110,17 @@ struct Comparison<'a> {
 impl Comparison<'_> {
     /// Always set in a spec; compared if the platform tells it.
     fn required(&mut self, name: &str, key: &str, declared: &str) {
-        if let Some(Value::String(live)) = self.live.get(key) {
-            if live != declared {
-                self.differs(name, key, declared);
-            }
+        if let Some(Value::String(live)) = self.live.get(key)
+            && live != declared
+        {
+            self.differs(name, key, declared);
         }
     }
 
     fn text(&mut self, key: &str, declared: Option<&str>) {
-        if let Some(declared) = declared {
-            if self.live.get(key).and_then(Value::as_str) != Some(declared) {
-                self.differs(key, key, declared);
-            }
+        let Some(declared) = declared else { return };
+        if self.live.get(key).and_then(Value::as_str) != Some(declared) {
+            self.differs(key, key, declared);
         }
     }
 

@@ -9,12 +9,8 @@ pub(crate) fn same(a: &Number, b: &Number) -> bool {
     if a == b {
         return true;
     }
-    if let (Some(a), Some(b)) = (Decimal::parse(a), Decimal::parse(b)) {
-        if a == b {
-            return true;
-        }
-    }
-    is_fraction(a) && is_fraction(b) && same_float(a, b)
+    let (decimal, other) = (Decimal::parse(a), Decimal::parse(b));
+    decimal.is_some() && decimal == other || is_fraction(a) && is_fraction(b) && same_float(a, b)
 }
 
 fn is_fraction(text: &str) -> bool {

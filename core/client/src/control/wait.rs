@@ -214,7 +214,8 @@ impl Watch<'_> {
         let seconds = self.call.clocks.total.unwrap_or_default().as_secs_f64();
         let mut words = format!("workload `{}` was not ready within {seconds} s", self.slug);
         if let Some(progress) = self.last_events.back() {
-            words += &format!("; last event: {} {}", progress.phase, progress.message).trim_end();
+            let last = format!("; last event: {} {}", progress.phase, progress.message);
+            words += last.trim_end();
         }
         if let Some(failure) = &self.last_failure {
             words += &format!("; last failure: {failure}");

@@ -182,11 +182,12 @@ impl<'a> Reader<'a> {
             self.quiet_since = now();
         }
         outcome?;
-        if is_end && !self.tally.done {
-            if let Some(frame) = self.parser.finish()? {
-                let added = self.tally.add_last(&frame);
-                added.map_err(|fault| fault_of(self.context, &self.headers, fault, &frame))?;
-            }
+        if is_end
+            && !self.tally.done
+            && let Some(frame) = self.parser.finish()?
+        {
+            let added = self.tally.add_last(&frame);
+            added.map_err(|fault| fault_of(self.context, &self.headers, fault, &frame))?;
         }
         Ok(())
     }

@@ -185,7 +185,8 @@ fn a_race_that_cannot_be_judged_leaves_nothing_behind() {
 fn what_was_found_instead_is_compared_by_the_same_policy() {
     let other =
         json!({"id": "wl_1", "slug": "s1", "name": "other", "model_name": "m", "backend": "vllm"});
-    let replies = || [list(&[]), status(409), list(&[other.clone()]), Reply::json(200, "{}")];
+    let replies =
+        || [list(&[]), status(409), list(std::slice::from_ref(&other)), Reply::json(200, "{}")];
     let double = Double::control(Script::new(replies()));
     let head = double.call("ensure", &spec()).head();
     assert_eq!((&head["changed"], &head["plan"]["action"]), (&json!(true), &json!("update")));

@@ -11,6 +11,8 @@ use std::time::Duration;
 const EVENTS: &str = "GET /api/projects/acme/workloads/s1/readiness-events";
 const LIST: &str = "GET /api/projects/acme/workloads";
 
+type Rule = fn() -> Reply;
+
 fn phase(phase: &str) -> String {
     format!("data: {{\"phase\":\"{phase}\",\"message\":\"m\",\"elapsed_ms\":5}}\n\n")
 }
@@ -136,7 +138,7 @@ fn the_wait_ends_with_its_time_whatever_happens() {
             [(); 100].map(|()| [Piece::pause(1.0), Piece::text(&phase("later"))]).concat(),
         )
     };
-    let rules: [(&str, fn() -> Reply); 4] = [
+    let rules: [(_, Rule); 4] = [
         ("silence without a head", || Reply::Silence),
         ("503 for ever", || status(503)),
         ("refused for ever", || Reply::Fail(Stage::NotSent)),
