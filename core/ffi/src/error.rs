@@ -101,3 +101,36 @@ fn view(
         Ok(IKEY_OK)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::status::IKEY_ERROR_NULL;
+
+    fn json(failure: &Failure) -> Value {
+        let text = ErrorText::new("ikey_client_new", failure);
+        let json: Value = serde_json::from_slice(&text.json).expect("errors are JSON");
+        assert_eq!(json["code"], text.code);
+        json
+    }
+
+    fn keys(json: &Value) -> Vec<&String> {
+        json.as_object().expect("an object").keys().collect()
+    }
+
+    #[test]
+    fn errors_of_the_abi_have_the_keys_of_the_cores() {
+        let core = inferencekey_core::Client::new(b"{}").err().expect("no plane is given");
+        let core = json(&Failure::Core(core));
+        let call = json(&Failure::null("options"));
+        let panic = json(&Failure::Panic("index out of bounds".to_owned()));
+        assert_eq!(keys(&call), keys(&core));
+        assert_eq!(keys(&panic), keys(&core));
+        assert_eq!(call["message"], "ikey_client_new: options must not be NULL");
+        assert_eq!(call["field"], "options");
+        assert_eq!(panic["class"], "InternalError");
+        assert_eq!(Failure::null("options").status(), IKEY_ERROR_NULL);
+    }
+}

@@ -129,3 +129,19 @@ fn words(panic: &(dyn Any + Send)) -> String {
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     words.unwrap_or("no message").to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_a_status_and_an_error() {
+        let mut err = MaybeUninit::new(ptr::null_mut());
+        let status = guard("ikey_call", Some(&mut err), || panic!("as the test asks"));
+        assert_eq!(status, IKEY_ERROR_PANIC);
+        // SAFETY: initialised above.
+        let err = unsafe { err.assume_init() };
+        assert_eq!(guard_free::<ErrorText>(err, "error"), IKEY_OK);
+        assert_eq!(guard_status(|| panic!("again")), IKEY_ERROR_PANIC);
+    }
+}
