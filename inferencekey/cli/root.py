@@ -58,6 +58,8 @@ def run(arguments: Sequence[str] | None) -> int:
         # Whoever read our output has seen enough. Python would complain once more when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as cause:
+        return _tell(": ".join(str(x) for x in (cause.filename, cause.strerror) if x), None)
     return code if isinstance(code, int) else 0
 
 

@@ -16,6 +16,7 @@ from aiohttp import web
 from .auth import bearer
 from .errors import HttpError
 from .reconciler import Reconciler
+from .slug import is_slug
 from .store import Store
 from .tokens import display, mint
 from .types import DEFAULT_SCOPES, SCOPES, Json, Token, TokenKind
@@ -131,6 +132,8 @@ def issue_token(
     `project/slug`."""
     if kind not in ("sdk", "live"):
         raise HttpError(400, "`kind` must be sdk or live")
+    if not is_slug(project):
+        raise HttpError(400, f"`project`: {project!r} is not a slug")
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown:
         raise HttpError(

@@ -72,12 +72,15 @@ class EngineLog:
     def _write(self, data: bytes) -> None:
         if self._file is None:
             return
-        if self._written + len(data) > FILE_BYTES:
-            self.close()
-            self.path.replace(self.path.with_name(self.path.name + ".1"))
-            self.open()
         try:
+            if self._written + len(data) > FILE_BYTES:
+                self._rotate()
             self._file.write(data)
             self._written += len(data)
         except OSError:
             self.close()  # a full disk must not stop the engine; the last lines are still in memory
+
+    def _rotate(self) -> None:
+        self.close()
+        self.path.replace(self.path.with_name(self.path.name + ".1"))
+        self.open()

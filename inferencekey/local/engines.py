@@ -136,14 +136,26 @@ def _located_or_stand_in(workload: Workload, argv: list[str], stand_in: bool) ->
 
 def _located(argv: list[str], program: str) -> EngineCommand:
     label = os.path.basename(program)
-    port = _flag_value(argv, _PORT_SPELLINGS.get(label, ("--port",)))
     return EngineCommand(
         argv=tuple(argv),
         program=program,
         host_flags=_HOST_FLAGS.get(label, ("--host", "--port")),
-        fixed_port=int(port) if port and port.isdecimal() else None,
+        fixed_port=_fixed_port(argv, label),
         pull=label == "ollama",
     )
+
+
+def _fixed_port(argv: list[str], label: str) -> int | None:
+    """The port that the command names itself, if it does."""
+    port = _flag_value(argv, _PORT_SPELLINGS.get(label, ("--port",)))
+    if port is None:
+        return None
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise LocalError(
+            f"`command` names the port {port!r}, which is not one of 1 to 65535",
+            hint="leave the port out of `command`: the platform adds a free one",
+        )
+    return int(port)
 
 
 def _install_hint(workload: Workload, program: str) -> str:

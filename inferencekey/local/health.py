@@ -98,21 +98,26 @@ class Prober:
             return
         path, body = request
         pause = _FIRST_PAUSE
+        began = time.monotonic()
+        told = ""
         while True:
-            began = time.monotonic()
-            try:
-                async with self._http.post(self._address.url + path, json=body) as answer:
-                    text = await answer.text(errors="replace")
-            except aiohttp.ClientError:
-                text, status = "", 503
-            else:
-                status = answer.status
+            status, text = await self._ask(path, body)
+            verdict = _verdict(path, status, text, int((time.monotonic() - began) * 1000))
+            if verdict != told:
+                told = verdict
+                say("warm_up", verdict)
             if status < 500:
-                elapsed_ms = int((time.monotonic() - began) * 1000)
-                say("warm_up", _verdict(path, status, text, elapsed_ms))
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _ask(self, path: str, body: Json) -> tuple[int, str]:
+        """Status and text of an answer; a broken connection counts as one that promises more."""
+        try:
+            async with self._http.post(self._address.url + path, json=body) as answer:
+                return answer.status, await answer.text(errors="replace")
+        except aiohttp.ClientError as cause:
+            return 503, str(cause)
 
     async def _pull(self, say: Say) -> None:
         """Ask ollama for the model; it loads nothing that is there already."""
@@ -151,4 +156,4 @@ def _test_request(task_type: str, model: str) -> tuple[str, dict[str, Json]] | N
 def _verdict(path: str, status: int, text: str, elapsed_ms: int) -> str:
     if status < 300:
         return f"test request answered in {elapsed_ms} ms"
-    return f"test request to {path} refused with {status}: {text[:300]}"
+    return f"test request to {path} answered with {status}: {text[:300]}"

@@ -78,9 +78,7 @@ class Life(Generic[HandleT]):
     async def run(self) -> None:
         """Live. Returns only in the phase `error`; when cancelled, the engine is stopped first."""
         try:
-            command = self._provision()
-            self._readiness.tell("bootstrapping", f"starting {command.label}", "start")
-            await self._keep_up(command)
+            await self._keep_up(self._provision())
         except LocalError as refusal:
             hint = f"\nhint: {refusal.hint}" if refusal.hint else ""
             self._readiness.tell("error", refusal.message + hint)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import tempfile
 from pathlib import Path
+
+_LONGEST_NAME = 200
 
 
 def default_data_dir() -> Path:
@@ -35,6 +38,13 @@ def runtime_dir() -> Path | None:
         stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
     )
     return path if private else None
+
+
+def engine_log_path(data_dir: Path, project: str, slug: str) -> Path:
+    """Where the log of a workload's engine is. A slug has no length cap, a file's name has one."""
+    if len(slug) > _LONGEST_NAME:
+        slug = f"{slug[:_LONGEST_NAME]}-{hashlib.sha256(slug.encode()).hexdigest()[:12]}"
+    return data_dir / "logs" / project / f"{slug}.log"
 
 
 def private_dir(path: Path) -> Path:

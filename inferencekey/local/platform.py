@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from .admin import issue_token
 from .errors import HttpError, LocalError
+from .paths import engine_log_path
 from .phases import Timings
 from .server import Server
 from .settings import DEFAULT_PROJECT, Settings
@@ -90,8 +91,9 @@ class Platform:
         if thread is None or self._pid != os.getpid():
             return
         atexit.unregister(self.stop)
-        self._loop.call_soon_threadsafe(self._server.stopping.set)
-        thread.join()
+        if thread.is_alive():
+            self._loop.call_soon_threadsafe(self._server.stopping.set)
+            thread.join()
 
     def __enter__(self) -> Platform:
         return self.start()
@@ -164,7 +166,7 @@ class Platform:
 
     def log(self, slug: str) -> str:
         """What the engine of a workload has written so far; empty if it never started."""
-        file = self._running().log_dir / self.project / f"{slug}.log"
+        file = engine_log_path(self._running().data_dir, self.project, slug)
         return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
 
     def _running(self) -> Server:

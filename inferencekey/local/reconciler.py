@@ -49,6 +49,7 @@ class Reconciler:
         self._timings = timings
         self._running: dict[str, _Running] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     def start(self) -> None:
         """Bring up everything that the store holds."""
@@ -64,6 +65,8 @@ class Reconciler:
         running = self._running.get(workload_id)
         if wanted is None:
             return self._end(workload_id, deleted=True) if running else None
+        if self._stopping:
+            return None  # what is stored now is brought up by the next start
         if running is None:
             readiness = Readiness(lambda event: _log_event(wanted, event))
             self._running[wanted.id] = self._begin(wanted, readiness, after=None)
@@ -86,6 +89,7 @@ class Reconciler:
     async def stop(self) -> None:
         """Stop all engines, at the same time; returns when they are gone. The store stays as it
         is."""
+        self._stopping = True
         for workload_id in list(self._running):
             self._end(workload_id, deleted=False)
         if self._ending:

@@ -66,7 +66,6 @@ class Server:
         listener = _listen(settings.host, settings.port)
         on_exit.callback(listener.close)
         self.data_dir = self._data_dir()
-        self.log_dir = self.data_dir / "logs"
         self.store = Store(settings.db)
         on_exit.callback(self.store.close)
         self.store.ensure_project(settings.project)
@@ -83,7 +82,7 @@ class Server:
             auto_decompress=False,
         )
         on_exit.push_async_callback(http.close)
-        self._placement = LocalPlacement(self.log_dir, records, settings.timings.stop_grace)
+        self._placement = LocalPlacement(self.data_dir, records, settings.timings.stop_grace)
         start_engine = partial(resolve, stand_in=settings.stand_in)
         self.reconciler = Reconciler(
             self.store, self._placement, start_engine, http, settings.timings
@@ -101,6 +100,7 @@ class Server:
         site = web.SockSite(runner, listener)
         await site.start()
         on_exit.push_async_callback(self.reconciler.stop)
+        on_exit.push_async_callback(site.stop)
         self.base_url = _url(listener)
         self.reconciler.start()
 
@@ -166,4 +166,6 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # all addresses: this machine's is one
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .auth import is_loopback
 from .errors import LocalError
 from .phases import Timings
+from .slug import is_slug
 from .types import OnTaken
 
 DEFAULT_PROJECT = "acme"
@@ -37,7 +37,7 @@ class Settings:
     timings: Timings = field(default_factory=Timings)
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.project):
+        if not is_slug(self.project):
             raise LocalError(
                 f"the project name {self.project!r} is not a slug",
                 hint="use a-z, 0-9 and single `-` in between",

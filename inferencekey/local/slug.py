@@ -27,6 +27,14 @@ def canonical(text: str) -> str:
     return slug
 
 
+def is_slug(text: str) -> bool:
+    """Whether `text` is a slug already: projects are not canonicalised (wire.md 2.3)."""
+    try:
+        return canonical(text) == text
+    except ValueError:
+        return False
+
+
 def free_slug(wanted: str, taken: Callable[[str], bool]) -> str:
     """`wanted`, or the first of `wanted-1`, `wanted-2`… that is not taken."""
     if not taken(wanted):

@@ -25,6 +25,7 @@ from .engine_log import EngineLog
 from .engines import argv_for, env_for
 from .errors import LocalError
 from .orphans import EngineRecords
+from .paths import engine_log_path
 from .placement import Observation, Replica
 from .types import Address, EngineCommand
 
@@ -55,11 +56,11 @@ class Engine:
 class LocalPlacement:
     """Starts, observes and stops engines on this machine. Used by the event loop's thread only.
 
-    log_dir: `<project>/<slug>.log` under it is the log of one workload.
+    data_dir: where the engines' logs are kept.
     stop_grace: seconds from TERM to KILL."""
 
-    def __init__(self, log_dir: Path, records: EngineRecords, stop_grace: float) -> None:
-        self._log_dir = log_dir
+    def __init__(self, data_dir: Path, records: EngineRecords, stop_grace: float) -> None:
+        self._data_dir = data_dir
         self._records = records
         self._stop_grace = stop_grace
         self._in_a_hurry = False
@@ -74,7 +75,7 @@ class LocalPlacement:
         self._generations[replica.workload_id] += 1
         generation = self._generations[replica.workload_id]
         argv = argv_for(spec, address)
-        log = EngineLog(self._log_dir / replica.project / f"{replica.slug}.log")
+        log = EngineLog(engine_log_path(self._data_dir, replica.project, replica.slug))
         log.open()
         log.note(f"start {generation}: {' '.join(argv)}")
         if spec.note:

@@ -69,12 +69,19 @@ def _text(field: str, value: Json) -> str:
         _refuse(field, f"must be a string, not {_kind(value)}")
     if not value.strip():
         _refuse(field, "may not be blank")
-    return value
+    return _without_nul(field, value)
 
 
 def _optional_text(field: str, value: Json) -> str | None:
     if value is not None and not isinstance(value, str):
         _refuse(field, f"must be a string or null, not {_kind(value)}")
+    return None if value is None else _without_nul(field, value)
+
+
+def _without_nul(field: str, value: str) -> str:
+    """Neither arguments of a program nor names of files can carry a NUL."""
+    if "\0" in value:
+        _refuse(field, "may not contain a NUL character")
     return value
 
 
@@ -86,9 +93,7 @@ def _optional_object(field: str, value: Json) -> dict[str, Json] | None:
 
 def _config(field: str, value: Json) -> dict[str, Json] | None:
     config = _optional_object(field, value)
-    command = (config or {}).get("command")
-    if command is not None and not isinstance(command, str):
-        _refuse("config.command", f"must be a string, not {_kind(command)}")
+    _optional_text("config.command", (config or {}).get("command"))
     return config
 
 

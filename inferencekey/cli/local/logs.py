@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from inferencekey.local.errors import LocalError
+from inferencekey.local.paths import engine_log_path
 from inferencekey.local.slug import canonical
 
 from . import options
@@ -33,7 +34,7 @@ def command(slug: str, follow: bool, project: str, data_dir: Path) -> None:
       inferencekey local logs support-bot --follow
     """
     try:
-        path = data_dir / "logs" / project / f"{canonical(slug)}.log"
+        path = engine_log_path(data_dir, project, canonical(slug))
     except ValueError as cause:
         raise click.BadParameter(str(cause), param_hint="SLUG") from None
     if not path.exists():

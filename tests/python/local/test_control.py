@@ -31,6 +31,8 @@ BAD_BODIES = [
     ("slug without a letter", BASE | {"slug": "---"}, "`slug`"),
     ("slug with dots", BASE | {"slug": "a/../b"}, "`slug`"),
     ("slug with a query", BASE | {"slug": "a?b"}, "`slug`"),
+    ("NUL in the name", BASE | {"name": "a\0b"}, "`name`"),
+    ("NUL in the command", BASE | {"config": {"command": "a\0b"}}, "`config.command`"),
     ("unknown task type", BASE | {"task_type": "text3text"}, "text2text"),
     ("unknown policy", BASE | {"execution_policy": "auto"}, "autoscaling"),
     ("command no string", BASE | {"config": {"command": ["vllm"]}}, "`config.command`"),

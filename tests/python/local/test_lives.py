@@ -27,6 +27,7 @@ FAILURES = [
      ["command not found: `sglang`", "pip install sglang"]),
     ("the backend is unknown", {"backend": "my-own"}, ["`my-own`", "`command`"]),
     ("the command cannot be split", {"command": "vllm 'serve"}, ["quotation"]),
+    ("the port is none", {"command": fake_command("--port", "99999")}, ["'99999'", "65535"]),
     ("the command is no program", {"command": "/"}, ["command not found"]),
     ("the engine crashes at its start", {"command": fake_command("--die", "3")},
      ["exit code 3", "3 times in a row", "out of memory: these are my last words"]),
@@ -235,6 +236,14 @@ def test_tokens_do_not_reach_engines(
     assert platform.sdk_token.encode() not in environ
     assert platform.api_key.encode() not in environ
     assert b"PATH=" in environ
+
+
+def test_a_slug_has_no_length_cap(client: PlatformClient, platform: Platform) -> None:
+    """A slug longer than a file's name may be is served, and has a log."""
+    slug = client.create("a" * 300, command=fake_command())["slug"]
+    assert client.wait(slug)["phase"] == "ready"
+    assert client.chat("x", slug).status == 200
+    assert "listens on" in platform.log(slug)
 
 
 def test_logs_are_the_owners_only(client: PlatformClient, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 import pytest
 from local.platform_client import PlatformClient, fake_command
@@ -119,6 +120,22 @@ def test_a_token_that_may_read_reads(
     assert refusing.send("GET", CONTROL, token=tokens[token]).status == 200
     events = refusing.send("GET", CONTROL + "/bot/readiness-events", token=tokens[token])
     assert events.status == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "word"),
+    [
+        ("admin", {}, "kind"),
+        ("sdk", {"scopes": ("workload:all",)}, "workload:write"),
+        ("sdk", {"project": "../x"}, "project"),
+        ("live", {"grants": ("acme",)}, "project/slug"),
+        ("live", {"grants": ("acme/a/b",)}, "project/slug"),
+    ],
+)
+def test_tokens_that_cannot_be(kind: Any, options: dict[str, Any], word: str) -> None:
+    """A token of no known power is not minted."""
+    with Platform() as platform, pytest.raises(ValueError, match=word):
+        platform.create_token(kind, **options)
 
 
 WEB_PAGES = [
