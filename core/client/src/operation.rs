@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::driver::{Deadline, now, wait_until};
 use crate::driver::block::{Driven, drive};
+use crate::driver::{Deadline, now, wait_until};
 use crate::error::{Class, Error, code};
 
 /// What an event brings.
