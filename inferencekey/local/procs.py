@@ -38,6 +38,16 @@ def is_alive(pid: int, started: str | None) -> bool:
     return fields is None or fields[0] not in "ZX"
 
 
+def ending(code: int) -> str:
+    """How a process ended, in words, from the return code as `subprocess` gives it."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"  # real-time signals have no names
+
+
 def group_alive(group: int) -> bool:
     """Whether any process of the group runs. A zombie that nobody has reaped yet does not count."""
     if not HAS_PROC:

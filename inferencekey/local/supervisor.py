@@ -101,7 +101,7 @@ class LocalPlacement:
             address=handle.address,
             generation=handle.generation,
             alive=not handle.exited.done(),
-            exit=_ending(handle.exited.result()) if handle.exited.done() else None,
+            exit=procs.ending(handle.exited.result()) if handle.exited.done() else None,
             log_tail=handle.log.tail(),
         )
 
@@ -121,7 +121,7 @@ class LocalPlacement:
         await handle.exited
         await self._kill_strays(handle.mark)
         handle.stopped = True
-        handle.log.note(f"ended: {_ending(handle.exited.result())}")
+        handle.log.note(f"ended: {procs.ending(handle.exited.result())}")
         handle.output.close()
         await handle.output.ended  # else the loop may end first, and leave the pipe open
         handle.log.close()
@@ -223,15 +223,6 @@ def _when_reaped(
 
     threading.Thread(target=wait, name=f"inferencekey-engine-{process.pid}", daemon=True).start()
     return exited
-
-
-def _ending(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"signal {signal.Signals(-code).name}"
-    except ValueError:
-        return f"signal {-code}"
 
 
 def _free_port() -> int:

@@ -12,6 +12,7 @@ import click
 
 from inferencekey.local.phases import Timings
 from inferencekey.local.platform import Platform
+from inferencekey.local.procs import ending
 
 from . import options
 
@@ -89,7 +90,11 @@ def _run(argv: Sequence[str], env: dict[str, str]) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return code if code >= 0 else 128 - code
+    if code >= 0:
+        return code
+    if -code != signal.SIGINT:  # of Ctrl-C the terminal has told already
+        click.echo(f"the command ended with {ending(code)}", err=True)
+    return 128 - code
 
 
 def _in_foreground() -> bool:

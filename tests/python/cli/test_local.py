@@ -252,7 +252,8 @@ def test_exec_passes_signals_on(run: Run, number: signal.Signals) -> None:
 
 def test_exec_of_a_command_ended_by_a_signal(run: Run) -> None:
     """128 + the signal's number, as shells say it."""
-    assert run("local", "exec", "--", "sh", "-c", "kill -9 $$").returncode == 137
+    done = run("local", "exec", "--", "sh", "-c", "kill -9 $$")
+    assert (done.returncode, done.stderr) == (137, "the command ended with signal SIGKILL\n")
 
 
 def test_foreground_stops_on_ctrl_c(run: Run, state_dir: Path) -> None:
