@@ -14,6 +14,7 @@ class Change(Record):
     """One field that differs. None stands for a field that is absent on that side."""
 
     __slots__ = ("_after", "_before", "_path")
+    __match_args__ = ("path", "before", "after")
 
     def __init__(self, path: str, before: Any = None, after: Any = None) -> None:
         self._path = path
@@ -46,6 +47,7 @@ class Plan(Record):
     """
 
     __slots__ = ("_action", "_changes", "_conflicts", "_notes", "_unmanaged")
+    __match_args__ = ("action", "changes", "conflicts", "notes", "unmanaged")
 
     def __init__(
         self,

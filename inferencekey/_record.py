@@ -5,6 +5,7 @@ from __future__ import annotations
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from dataclasses import Field
     from typing import Any, ClassVar
 
 
@@ -21,7 +22,7 @@ class _DataclassFields:
 
         described: list[tuple[str, Any, Any]] = []
         for parameter in inspect.signature(owner).parameters.values():
-            compared = parameter.name in owner._fields
+            compared = parameter.name in owner.__match_args__
             options: dict[str, Any] = {"compare": compared, "repr": compared}
             if parameter.name == "raw":
                 options["default_factory"] = dict
@@ -35,24 +36,23 @@ class _DataclassFields:
 class Record:
     """A value that never changes: public properties over slots of the same name with an underscore.
 
-    It compares, hashes and prints by its fields, and pickles and copies. `beside`: fields that
-    take no part in that.
+    It compares, hashes and prints by the fields in `__match_args__`, and pickles and copies.
     """
 
     __slots__ = ()
-    _fields: ClassVar[tuple[str, ...]] = ()
-    __dataclass_fields__ = _DataclassFields()
+    __match_args__: tuple[str, ...] = ()
+    if TYPE_CHECKING:
+        __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    else:
+        __dataclass_fields__ = _DataclassFields()
 
-    def __init_subclass__(cls, *, beside: tuple[str, ...] = ()) -> None:
-        inherited = cls._fields
-        own = [name for name, value in vars(cls).items() if isinstance(value, property)]
-        for name in own:
-            setattr(cls, name, vars(cls)[name].setter(_refuse))
-        cls._fields = (*(name for name in own if name not in beside), *inherited)
-        type.__setattr__(cls, "__match_args__", cls._fields)
+    def __init_subclass__(cls) -> None:
+        for name, value in list(vars(cls).items()):
+            if isinstance(value, property):
+                setattr(cls, name, value.setter(_refuse))
 
     def _values(self) -> list[object]:
-        return [getattr(self, name) for name in self._fields]
+        return [getattr(self, name) for name in type(self).__match_args__]
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -64,8 +64,8 @@ class Record:
         return hash(tuple(v for v in self._values() if not isinstance(v, (dict, list))))
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._fields)
-        return f"{type(self).__name__}({fields})"
+        named = zip(type(self).__match_args__, self._values(), strict=True)
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in named)})"
 
 
 def _refuse(record: Record, value: object) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from inferencekey._plan import Plan
 
 
-class EndpointRef(Record, beside=("plan", "changed")):
+class EndpointRef(Record):
     """A workload that matches its spec, as `ensure` found or made it.
 
     `project_slug` is the project in whose path it lives, `workload_slug` the canonical slug
@@ -20,6 +20,7 @@ class EndpointRef(Record, beside=("plan", "changed")):
     """
 
     __slots__ = ("_changed", "_plan", "_project_slug", "_workload_slug")
+    __match_args__ = ("project_slug", "workload_slug")
 
     def __init__(
         self,
@@ -75,6 +76,7 @@ class TextResult(Answer):
     """A whole answer of a text model. `model` is "" where the server names none."""
 
     __slots__ = ("_finish_reason", "_model", "_text")
+    __match_args__ = ("text", "model", "finish_reason", "raw")
 
     def __init__(
         self,
@@ -108,6 +110,7 @@ class TextChunk(Answer):
     """A piece of a streamed answer. `text` may be "": roles, usage and tool calls are in `raw`."""
 
     __slots__ = ("_finish_reason", "_text")
+    __match_args__ = ("text", "finish_reason", "raw")
 
     def __init__(
         self,
@@ -134,6 +137,7 @@ class EmbedResult(Answer):
     """One embedding for each input, in the order of the inputs."""
 
     __slots__ = ("_embeddings", "_model")
+    __match_args__ = ("embeddings", "model", "raw")
 
     def __init__(
         self,
@@ -179,6 +183,7 @@ class ReadinessEvent(Record):
     """One step of a workload on its way to `ready` (wire.md 2.11)."""
 
     __slots__ = ("_elapsed_ms", "_message", "_phase", "_step")
+    __match_args__ = ("phase", "message", "elapsed_ms", "step")
 
     def __init__(
         self, phase: str, message: str, elapsed_ms: int = 0, step: str | None = None
@@ -213,6 +218,7 @@ class Partial(Record):
     """What had arrived of a stream that did not become complete."""
 
     __slots__ = ("_chunks", "_text")
+    __match_args__ = ("text", "chunks")
 
     def __init__(self, text: str, chunks: int = 0) -> None:
         self._text = text

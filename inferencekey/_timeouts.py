@@ -20,6 +20,7 @@ class Timeouts(Record):
     """
 
     __slots__ = ("_connect", "_first_token", "_idle", "_total")
+    __match_args__ = ("connect", "first_token", "idle", "total")
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ def clock_options(timeout: float | Timeouts | None) -> dict[str, object]:
         return {}
     if not isinstance(timeout, Timeouts):
         return {"timeout_ms": milliseconds("timeout", timeout)}
-    given = {name: getattr(timeout, name) for name in Timeouts._fields}
+    given = {name: getattr(timeout, name) for name in Timeouts.__match_args__}
     clocks = {
         f"{name}_ms": milliseconds(f"timeout.{name}", value)
         for name, value in given.items()

@@ -6,6 +6,8 @@ import copy
 import inspect
 import pickle
 import traceback
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -44,7 +46,7 @@ EXTRA: dict[str, object] = {
 
 def filled(cls: type[InferenceKeyError]) -> InferenceKeyError:
     """An error with every attribute that its class has."""
-    own = {name: value for name, value in EXTRA.items() if hasattr(cls, name)}
+    own: dict[str, Any] = {name: value for name, value in EXTRA.items() if hasattr(cls, name)}
     return cls("ensure: it failed", **ATTRIBUTES, **own)
 
 
@@ -53,11 +55,11 @@ def filled(cls: type[InferenceKeyError]) -> InferenceKeyError:
     "clone", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))]
 )
 def test_errors_pickle_and_copy_with_all_attributes(
-    cls: type[InferenceKeyError], clone: object
+    cls: type[InferenceKeyError], clone: Callable[[Any], Any]
 ) -> None:
     """An error crosses a process pool and loses nothing (wire.md 5.3)."""
     error = filled(cls)
-    twin = clone(error)  # type: ignore[operator]
+    twin = clone(error)
     assert type(twin) is cls
     assert str(twin) == "ensure: it failed"
     assert vars(twin) == vars(error)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from child import running
@@ -56,7 +58,7 @@ WAITING: list[tuple[str, str, list[Step]]] = [
 )
 def test_ctrl_c_ends_any_call(call: str, script: list[Step]) -> None:
     """KeyboardInterrupt within 0.3 s, the socket closed, and the client goes on."""
-    scripts = iter([script, [answer([LIVE])]])
+    scripts: Iterator[list[Step]] = iter([script, [answer([LIVE])]])
     with Double(lambda request: next(scripts)) as double:
         program = CLIENTS.format(url=double.url) + INTERRUPTED.format(call=call)
         with running(program) as process:
@@ -229,10 +231,10 @@ def test_other_threads_run_while_a_call_waits() -> None:
     class Meet:
         """A step that goes on once all eight requests are in."""
 
-        def play(self, peer: object, stopped: object) -> None:
+        def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
             together.wait()
 
-    with Double(lambda request: [Meet(), respond(request)]) as double:  # type: ignore[list-item]
+    with Double(lambda request: [Meet(), respond(request)]) as double:
         bot = endpoint(double)
         texts: list[str] = []
         threads = [

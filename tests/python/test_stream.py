@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import socket
 import threading
 from collections.abc import Callable
 
@@ -14,6 +15,7 @@ from double import (
     LAST_CHUNK,
     Double,
     Send,
+    Step,
     Until,
     answer,
     chunk,
@@ -81,7 +83,7 @@ def test_local_errors_come_from_the_call() -> None:
 def test_chunks_come_as_they_arrive() -> None:
     """The first chunk is there before the server has written the second."""
     more = threading.Event()
-    script = [
+    script: list[Step] = [
         chunked_head() + chunk(frames(delta("Hel"))),
         Until(more),
         chunk(frames(delta("lo", "stop"), "[DONE]")) + LAST_CHUNK,
@@ -100,7 +102,9 @@ def test_nothing_is_read_before_it_is_asked_for() -> None:
     sent = []
 
     class Endless:
-        def play(self, peer, stopped: Callable[[], bool]) -> None:  # type: ignore[no-untyped-def]
+        """A step that sends until nobody reads any more."""
+
+        def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
             peer.settimeout(0.3)
             try:
                 while not stopped():
@@ -111,7 +115,7 @@ def test_nothing_is_read_before_it_is_asked_for() -> None:
             peer.settimeout(None)
 
     stalled = threading.Event()
-    with Double([chunked_head(), Endless(), HANG]) as double:  # type: ignore[list-item]
+    with Double([chunked_head(), Endless(), HANG]) as double:
         stream = endpoint(double).generate_text_stream(prompt="Hi")
         assert next(stream).text.startswith("x")
         assert stalled.wait(10), "the server was never stopped"
@@ -163,7 +167,7 @@ def test_a_cut_stream_raises_with_what_it_had() -> None:
     cut = chunked_head() + chunk(frames(delta("Hel"), delta("lo")))
     with Double([cut, FIN]) as double:
         stream = endpoint(double).generate_text_stream(prompt="Hi")
-        seen = []
+        seen: list[str] = []
         with pytest.raises(StreamTruncated) as caught:
             seen.extend(chunk.text for chunk in stream)
         assert caught.value.partial is not None
@@ -176,7 +180,7 @@ def test_a_cut_stream_raises_with_what_it_had() -> None:
 
 def test_a_cut_stream_may_be_allowed_or_warned_of() -> None:
     """`on_truncated` says what the end of the bytes means."""
-    cut = [chunked_head() + chunk(frames(delta("Hel"))), FIN]
+    cut: list[Step] = [chunked_head() + chunk(frames(delta("Hel"))), FIN]
     with Double(cut, cut) as double:
         bot = endpoint(double)
         allowed = bot.generate_text_stream(prompt="Hi", on_truncated="allow")
@@ -202,7 +206,7 @@ def test_an_error_frame_keeps_the_servers_words() -> None:
 def test_two_threads_at_once_are_told_so() -> None:
     """The second of two readers gets a clean error, and the first goes on."""
     more = threading.Event()
-    script = [
+    script: list[Step] = [
         chunked_head(),
         Until(more),
         chunk(frames(delta("Hi", "stop"), "[DONE]")) + LAST_CHUNK,

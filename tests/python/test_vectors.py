@@ -22,7 +22,7 @@ VECTORS = Path(__file__).parents[1] / "vectors"
 Case = dict[str, Any]
 
 
-def cases(file: str) -> Any:
+def cases(file: str) -> pytest.MarkDecorator:
     """The cases of a file, each under its name."""
     rows = json.loads((VECTORS / file).read_text("utf-8"))
     return pytest.mark.parametrize("case", rows, ids=[row["name"] for row in rows])
@@ -39,8 +39,8 @@ def body_of(body: Any) -> bytes:
 
 def spec_of(fields: Case) -> WorkloadSpec:
     """A spec with these fields; what is no field is an attribute, as a typo makes one."""
-    required = dict.fromkeys(("name", "slug", "model", "backend"))
-    spec = WorkloadSpec(**required)  # type: ignore[arg-type]
+    required: dict[str, Any] = dict.fromkeys(("name", "slug", "model", "backend"))
+    spec = WorkloadSpec(**required)
     vars(spec).update(fields)
     return spec
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from double.journal import Connection, Journal, Request
@@ -25,8 +25,7 @@ class Double:
     """
 
     def __init__(self, *scripts: Script | Callable[[Request], Script]) -> None:
-        first = scripts[0] if scripts else b""
-        self._choose = first if callable(first) else _in_order(scripts)  # type: ignore[arg-type]
+        self._choose = _chooser(scripts)
         self.journal = Journal()
         self._lock = threading.Lock()
         self._peers: list[socket.socket] = []
@@ -81,8 +80,13 @@ class Double:
         peer.close()
 
 
-def _in_order(scripts: Iterable[Script]) -> Callable[[Request], Script]:
-    rest = iter(scripts)
+def _chooser(
+    scripts: Sequence[Script | Callable[[Request], Script]],
+) -> Callable[[Request], Script]:
+    """The test's own function, or the scripts in their order."""
+    if scripts and callable(scripts[0]):
+        return scripts[0]
+    rest = (script for script in scripts if not callable(script))
     none_left = b"HTTP/1.1 599 No script left\r\ncontent-length: 0\r\n\r\n"
     return lambda request: next(rest, none_left)
 

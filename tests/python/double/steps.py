@@ -7,10 +7,18 @@ import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 
 class Gone(Exception):
     """The connection is over; what is left of the script is not played."""
+
+
+class Playable(Protocol):
+    """One thing that the double does."""
+
+    def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
+        """Does it; returns early or raises Gone if the double has stopped."""
 
 
 @dataclass(frozen=True)
@@ -75,4 +83,4 @@ HANG = _Hang()
 FIN = _Fin()
 RST = _Rst()
 
-Step = bytes | Send | Until | _Hang | _Fin | _Rst
+Step = bytes | Playable

@@ -1,0 +1,71 @@
+"""Programs that only have to type-check: mypy reads them, nobody runs them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+
+from typing_extensions import assert_type
+
+from inferencekey import (
+    Backend,
+    DataClient,
+    EndpointRef,
+    ManagementClient,
+    OnDrift,
+    Plan,
+    ReadinessEvent,
+    TextChunk,
+    TextStream,
+    Timeouts,
+    WorkloadFailed,
+    WorkloadSpec,
+)
+
+
+def declare(mgmt: ManagementClient) -> EndpointRef:
+    """Enums and plain strings are both accepted."""
+    spec = WorkloadSpec(
+        name="Bot", slug="bot", model="m", backend=Backend.VLLM, config={"max_model_len": 4096}
+    )
+    spec.backend = "my-own"
+    if plan := mgmt.plan(spec):
+        assert_type(plan, Plan)
+    mgmt.ensure(spec, on_drift="fail")
+    return mgmt.ensure(spec, on_drift=OnDrift.RECONCILE, timeout=30)
+
+
+def wait(mgmt: ManagementClient, ref: EndpointRef) -> list[ReadinessEvent]:
+    """Callbacks are typed; errors carry typed attributes."""
+    seen: list[ReadinessEvent] = []
+    try:
+        mgmt.wait_until_ready(ref.workload_slug, timeout=math.inf, on_progress=seen.append)
+    except WorkloadFailed as failed:
+        return failed.events or []
+    return seen
+
+
+def ask(client: DataClient) -> str:
+    """A stream is an iterator of chunks and a context manager."""
+    bot = client.endpoint("bot", api_key="k")
+    result = bot.generate_text(
+        messages=[{"role": "user", "content": "Hi"}], timeout=Timeouts(total=5)
+    )
+    assert_type(result.text, str)
+    assert_type(bot.embed(input=["a"]).embeddings, list[list[float]])
+    with bot.generate_text_stream(prompt="Hi") as stream:
+        assert_type(stream, TextStream)
+        chunks: Iterator[TextChunk] = stream
+        match next(chunks):
+            case TextChunk(text, reason):
+                assert_type(text, str)
+                assert_type(reason, str | None)
+        return "".join(chunk.text for chunk in stream)
+
+
+def keep(ref: EndpointRef) -> dict[str, object]:
+    """Results are dataclasses to the functions of that module."""
+    other = dataclasses.replace(ref, project_slug="other")
+    assert_type(other, EndpointRef)
+    return dataclasses.asdict(other)
