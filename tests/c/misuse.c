@@ -7,37 +7,56 @@
 
 static ikey_error *err;
 
-// One handle of each type; the op waits for a platform that never answers.
+// One handle of each type, and an endpoint.
+typedef enum { CLIENT, CANCEL, OP, QUEUE, EVENT, ERROR, TYPES } type;
+static void *live[TYPES];
 static ikey_client *client, *endpoint;
-static ikey_cancel *cancel;
 static ikey_op *op;
 static ikey_queue *queue;
 static ikey_event *event;
 static ikey_error *error;
 
+static void make_one_of_each(void *handles[TYPES]) {
+    ikey_client *a = NULL;
+    ikey_cancel *b = NULL;
+    ikey_op *c = NULL;
+    ikey_queue *d = NULL;
+    ikey_event *e = NULL;
+    ikey_error *f = NULL;
+    OK(ikey_client_new(options, options_length, &a, &err));
+    OK(ikey_cancel_new(&b, &err));
+    OK(ikey_op_submit(a, LIST, b, &c, &err));
+    OK(ikey_queue_new(NULL, NULL, &d, &err));
+    OK(ikey_client_describe(a, &e, &err));
+    CHECK(ikey_client_new(TEXT("{}"), NULL, &f) == IKEY_ERROR_NULL);
+    handles[CLIENT] = a, handles[CANCEL] = b, handles[OP] = c;
+    handles[QUEUE] = d, handles[EVENT] = e, handles[ERROR] = f;
+}
+
+static void free_one_of_each(void *handles[TYPES]) {
+    FREED(ikey_client_free(handles[CLIENT]));
+    FREED(ikey_cancel_free(handles[CANCEL]));
+    FREED(ikey_op_free(handles[OP]));
+    FREED(ikey_queue_free(handles[QUEUE]));
+    FREED(ikey_event_free(handles[EVENT]));
+    FREED(ikey_error_free(handles[ERROR]));
+}
+
 static void make_fixtures(void) {
-    OK(ikey_client_new(options, options_length, &client, &err));
+    make_one_of_each(live);
+    client = live[CLIENT], op = live[OP], queue = live[QUEUE];
+    event = live[EVENT], error = live[ERROR];
     ikey_client *data = NULL;
     OK(ikey_client_new(TEXT("{\"plane\":\"data\",\"base_url\":\"http://127.0.0.1:9\","
                             "\"project\":\"acme\",\"api_key\":\"ik_live_c0ffee00_0\"}"),
                        &data, &err));
     OK(ikey_client_endpoint(data, TEXT("{\"workload_slug\":\"bot\"}"), &endpoint, &err));
     FREED(ikey_client_free(data));
-    OK(ikey_cancel_new(&cancel, &err));
-    OK(ikey_op_submit(client, LIST, cancel, &op, &err));
-    OK(ikey_queue_new(NULL, NULL, &queue, &err));
-    OK(ikey_client_describe(client, &event, &err));
-    CHECK(ikey_client_new(TEXT("{}"), NULL, &error) == IKEY_ERROR_NULL);
 }
 
 static void free_fixtures(void) {
-    FREED(ikey_op_free(op));
-    FREED(ikey_queue_free(queue));
-    FREED(ikey_event_free(event));
-    FREED(ikey_error_free(error));
-    FREED(ikey_cancel_free(cancel));
+    free_one_of_each(live);
     FREED(ikey_client_free(endpoint));
-    FREED(ikey_client_free(client));
 }
 
 // --- Handles: every function that takes one, with every wrong one -------------------------------
@@ -96,8 +115,6 @@ USE(use_op_free, ((void)e, ikey_op_free(h)))
 USE(use_queue_free, ((void)e, ikey_queue_free(h)))
 USE(use_event_free, ((void)e, ikey_event_free(h)))
 USE(use_error_free, ((void)e, ikey_error_free(h)))
-
-typedef enum { CLIENT, CANCEL, OP, QUEUE, EVENT, ERROR, TYPES } type;
 
 static const struct {
     const char *name;
@@ -162,7 +179,6 @@ static void refused(size_t row, void *handle, ikey_status wanted, const char *wh
 }
 
 static void every_wrong_handle(void) {
-    void *live[TYPES] = {client, cancel, op, queue, event, error};
     void *freed[TYPES];
     int on_the_stack = 0;
     void *on_the_heap = malloc(64);
@@ -171,26 +187,11 @@ static void every_wrong_handle(void) {
     void *foreign[] = {&on_the_stack, on_the_heap,         (void *)1, (void *)0xdeadbeef,
                        (void *)UINTPTR_MAX, (void *)((uintptr_t)client ^ (1u << 20))};
 
-    ikey_client *a;
-    ikey_cancel *b;
-    ikey_op *c;
-    ikey_queue *d;
-    ikey_event *e;
-    ikey_error *f;
-    OK(ikey_client_new(options, options_length, &a, &err));
-    OK(ikey_cancel_new(&b, &err));
-    OK(ikey_op_submit(client, LIST, NULL, &c, &err));
-    OK(ikey_queue_new(NULL, NULL, &d, &err));
-    OK(ikey_client_describe(client, &e, &err));
-    CHECK(ikey_client_new(TEXT("{}"), NULL, &f) == IKEY_ERROR_NULL);
-    freed[CLIENT] = a, freed[CANCEL] = b, freed[OP] = c, freed[QUEUE] = d, freed[EVENT] = e;
-    freed[ERROR] = f;
-    FREED(ikey_client_free(a));
-    FREED(ikey_cancel_free(b));
-    FREED(ikey_op_free(c));
-    FREED(ikey_queue_free(d));
-    FREED(ikey_event_free(e));
-    FREED(ikey_error_free(f));
+    make_one_of_each(freed);
+    free_one_of_each(freed);
+    // New handles take the places of the freed ones, which must stay freed.
+    void *in_their_places[TYPES];
+    make_one_of_each(in_their_places);
 
     for (size_t row = 0; row < ROW_COUNT; row++) {
         if (ROWS[row].with_null != IKEY_OK) {
@@ -206,6 +207,7 @@ static void every_wrong_handle(void) {
             }
         }
     }
+    free_one_of_each(in_their_places);
     free(on_the_heap);
 
     // Freeing NULL does nothing, as often as you like.
