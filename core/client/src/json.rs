@@ -304,9 +304,14 @@ mod tests {
 
     #[test]
     fn a_number_is_not_an_object() {
-        let read = read::<Sample<'_>>(br#"{"inner":7}"#);
-        assert!(matches!(read, Ok(Field::Value(Sample { inner: Field::Wrong, .. }))), "{read:?}");
-        assert!(matches!(super::read::<Sample<'_>>(b"7"), Ok(Field::Wrong)));
+        for number in ["7", "-7", "7.5", "1e999", "123456789012345678901234567890"] {
+            let document = format!("{{\"inner\":{number}}}");
+            match read::<Sample<'_>>(document.as_bytes()) {
+                Ok(Field::Value(sample)) => assert_eq!(sample.inner, Field::Wrong, "{number}"),
+                other => panic!("{number}: {other:?}"),
+            }
+            assert_eq!(read::<Sample<'_>>(number.as_bytes()), Ok(Field::Wrong));
+        }
     }
 
     #[test]

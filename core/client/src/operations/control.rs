@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Object, Prepared, Work, head, take_clocks};
-use crate::client::Shared;
 use crate::config::arguments::{refuse_unknown, string};
 use crate::config::milliseconds;
 use crate::control::{self, Context};
 use crate::error::Error;
 use crate::operation::{Event, Outbox};
+use crate::shared::Shared;
 use crate::spec::enums::OnDrift;
 use crate::spec::{WorkloadSpec, slug};
 use crate::transport::{Call, Clocks};

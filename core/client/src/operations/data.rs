@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Object, Prepared, Work, take_clocks};
-use crate::client::Shared;
 use crate::config::Endpoint;
 use crate::data::{self, ChatArguments, Context, EmbedArguments, OnTruncated};
 use crate::error::{Error, code};
 use crate::operation::Outbox;
+use crate::shared::Shared;
 use crate::transport::Call;
 
 pub(super) const NAMES: [&str; 3] = ["generate_text", "generate_text_stream", "embed"];

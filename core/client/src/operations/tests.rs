@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::client::Shared;
 use crate::config::{Config, Endpoint};
 use crate::driver::testing::run;
 use crate::error::Error;
 use crate::operation::{CancelToken, Event, Operation};
+use crate::shared::Shared;
 use crate::transport::Transport;
 use crate::transport::script::Script;
 

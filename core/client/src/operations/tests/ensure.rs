@@ -137,6 +137,9 @@ fn delete_says_whether_this_call_removed_it() {
     let lost = || Reply::Fail(Stage::Lost);
     let refused = || Reply::Fail(Stage::NotSent);
     let odd = Reply::json(200, "<html>");
+    let part = |workloads: &[Value]| {
+        Reply::json(200, &json!({"data": workloads, "has_more": true}).to_string())
+    };
     for (name, replies, deleted, code) in [
         ("absent", vec![list(&[])], Some(false), "none"),
         ("gone in between", vec![in_sync(), status(404)], Some(false), "none"),
@@ -144,6 +147,13 @@ fn delete_says_whether_this_call_removed_it() {
         ("answer lost, then gone", vec![in_sync(), lost(), status(404)], Some(true), "none"),
         ("503, then gone", vec![in_sync(), status(503), status(404)], Some(true), "none"),
         ("an odd answer", vec![in_sync(), odd], Some(true), "none"),
+        (
+            "part of a list is enough to find it",
+            vec![part(&[live("s1", "N")]), status(204)],
+            Some(true),
+            "none",
+        ),
+        ("but not to say that it is absent", vec![part(&[])], None, "incomplete_list"),
         ("403", vec![in_sync(), status(403)], None, "forbidden"),
         ("no list", vec![Reply::json(200, "<html>")], None, "protocol_error"),
     ] {

@@ -87,10 +87,29 @@ fn the_connection_is_kept_only_where_the_end_is_already_here() {
     }
 }
 
+/// The end of the body often arrives while the caller looks at the last chunks: then the connection is kept after all.
+#[test]
+fn an_end_that_came_in_the_callers_own_time_is_drained() {
+    let double = events([Piece::text(&[chunk("a"), DONE.into()].concat()), Piece::pause(0.5)]);
+    let mut stream =
+        double.submit("generate_text_stream", &json!({"prompt": "Hi"})).expect("a good request");
+    while let Some(event) = next(&mut stream) {
+        event.expect("no error");
+        run(sleep(Duration::from_secs(1)));
+    }
+    assert_eq!(double.script.journal()[0].fate, Fate::Drained);
+}
+
 #[test]
 fn usage_is_waited_for_two_seconds_at_most() {
     for (name, pieces, seconds, chunks) in [
         ("it comes", vec![Piece::pause(1.5), Piece::text(USAGE), Piece::text(DONE)], 1, 2),
+        (
+            "more than usage comes",
+            vec![Piece::pause(1.5), Piece::text(USAGE), Piece::pause(1.5), Piece::text(USAGE)],
+            2,
+            2,
+        ),
         ("it comes late", vec![Piece::pause(2.5), Piece::text(USAGE)], 2, 1),
         ("it never comes", vec![Piece::Hang], 2, 1),
         (
