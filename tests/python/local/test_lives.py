@@ -156,6 +156,21 @@ def test_only_a_change_of_the_launch_restarts_the_engine(
     assert procs.start_time(first) is None
 
 
+def test_the_old_engine_is_gone_before_the_new_one_starts(
+    client: PlatformClient, platform: Platform
+) -> None:
+    """Two engines would not fit into one GPU: even a stubborn old one ends first."""
+    workload = client.create(command=fake_command("--ignore-term"))
+    assert client.wait()["phase"] == "ready"
+    for name in ("one", "two"):
+        change = {"config": {"command": fake_command("--model", name)}}
+        client.send("PATCH", f"/api/workloads/{workload['id']}", change)
+    assert client.wait()["phase"] == "ready"
+    notes = [line for line in platform.log("bot").splitlines() if line.startswith("--- ")]
+    assert [note.split()[1].rstrip(":") for note in notes] == ["start", "ended", "start"]
+    assert "--model two" in notes[-1]
+
+
 def test_a_patch_leads_out_of_error(client: PlatformClient) -> None:
     """A corrected command is run without any further ado."""
     workload = client.create(command="no-such-engine")

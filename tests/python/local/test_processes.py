@@ -124,7 +124,9 @@ def test_a_reused_process_id_is_nobody(own_runtime_dir: Path) -> None:
     try:
         records.add("e" * 32, bystander.pid)
         record = own_runtime_dir / "engines" / f"{'e' * 32}.json"
-        changed = {"owner_started": "another process", "started": "earlier"}
+        gone = subprocess.Popen([sys.executable, "-c", ""])
+        gone.wait()
+        changed = {"owner": gone.pid, "owner_started": "long ago", "started": "earlier"}
         record.write_text(json.dumps(json.loads(record.read_text()) | changed))
         assert records.sweep() == 0
         assert bystander.poll() is None
