@@ -95,6 +95,7 @@ def test_a_build_without_cargo_says_one_sentence(
     tmp_path: Path, cargo: str | None, sentence: str
 ) -> None:
     """Nobody has to read a traceback to learn that Rust is needed."""
+    pytest.importorskip("setuptools", minversion="77.0.3")
     if cargo is not None:
         program = tmp_path / "cargo"
         program.write_text(f"#!/bin/sh\necho '{cargo}'\n")

@@ -126,6 +126,9 @@ print(text + "".join(chunk.text for chunk in stream))
 def test_a_fork_during_a_call_of_another_thread() -> None:
     """No lock of the core is held for ever in the child."""
     program = """
+# From 3.12 on Python warns of the fork itself, which is the point here.
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)
 stop = threading.Event()
 def calls():
     while not stop.is_set():
