@@ -8,6 +8,7 @@ use crate::config::{Config, Endpoint, Plane};
 use crate::error::{Error, code};
 use crate::operation::{CancelToken, Operation};
 use crate::operations;
+use crate::shared::Shared;
 use crate::transport::{HttpWire, Transport, Trust};
 
 /// A client of the control plane or of the data plane, or an endpoint of the latter. Clones and endpoints share
@@ -16,13 +17,6 @@ use crate::transport::{HttpWire, Transport, Trust};
 pub struct Client {
     shared: Arc<Shared>,
     endpoint: Option<Arc<Endpoint>>,
-}
-
-/// What clones and endpoints share.
-pub(crate) struct Shared {
-    pub(crate) config: Config,
-    pub(crate) transport: Transport,
-    pub(crate) closed: CancelToken,
 }
 
 impl Client {

@@ -17,6 +17,7 @@ mod operation;
 mod operations;
 mod queue;
 mod secret;
+mod shared;
 mod spec;
 mod transport;
 

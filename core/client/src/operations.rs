@@ -12,11 +12,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use crate::client::Shared;
 use crate::config::arguments::{self, refuse_unknown};
 use crate::config::{CLOCK_KEYS, Endpoint, Plane, clocks_override};
 use crate::error::Error;
 use crate::operation::{CancelToken, Event, EventKind, Operation, Outbox};
+use crate::shared::Shared;
 use crate::transport::{Call, Clocks};
 
 type Object = Map<String, Value>;

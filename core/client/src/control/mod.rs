@@ -27,10 +27,10 @@ pub(crate) use delete::delete;
 pub(crate) use ensure::{ensure, plan};
 pub(crate) use wait::wait;
 
-use crate::client::Shared;
 use crate::config::arguments::trimmed;
 use crate::error::{Class, Error, answer, code};
 use crate::secret::Secret;
+use crate::shared::Shared;
 use crate::transport::{Accept, Answer, Repeat, Request, Transport, path};
 
 /// What every operation of this plane needs: the client, its token and the project.

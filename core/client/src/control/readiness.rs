@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::error::answer::{self, Place};
+use crate::error::pushback::Pushback;
 use crate::error::{Class, Error};
 use crate::secret::Secret;
-use crate::transport::retry::Pushback;
 use crate::transport::sse::Frame;
 
 /// What the platform says about a workload on its way to `ready`.

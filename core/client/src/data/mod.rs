@@ -20,11 +20,11 @@ use serde_json::json;
 pub(crate) use request::{ChatArguments, EmbedArguments, OnTruncated};
 pub(crate) use stream::stream;
 
-use crate::client::Shared;
 use crate::config::Endpoint;
 use crate::error::answer::{self, Place};
 use crate::error::{Error, code};
 use crate::operation::{Event, EventKind};
+use crate::shared::Shared;
 use crate::transport::{Accept, Answer, Call, Repeat, Request, Transport, path};
 
 /// What every operation of this plane needs: the client, and the endpoint it is about.

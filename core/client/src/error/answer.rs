@@ -10,8 +10,8 @@ use super::redact::mask;
 use super::text::{cut, one_line};
 use super::{Class, Error, Stage, code};
 use crate::config::Plane;
+use crate::error::pushback::{Pushback, pushback};
 use crate::secret::Secret;
-use crate::transport::retry::{Pushback, pushback};
 
 /// Bytes of an error body that are read; the rest is never asked for (faults.md 1.2).
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;

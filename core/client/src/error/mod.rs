@@ -4,6 +4,7 @@ pub(crate) mod answer;
 mod body;
 mod class;
 pub(crate) mod code;
+pub(crate) mod pushback;
 mod redact;
 mod shown;
 mod text;
@@ -15,7 +16,7 @@ use std::ops::{Deref, DerefMut};
 
 use serde_json::Value;
 
-use crate::transport::retry::Pushback;
+use crate::error::pushback::Pushback;
 
 /// What went wrong, with every attribute of wire.md 5.3. Boxed, so that `Result` stays small.
 pub struct Error(Box<Details>);

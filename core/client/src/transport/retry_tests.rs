@@ -2,11 +2,13 @@
 
 use std::time::UNIX_EPOCH;
 
-use http::HeaderValue;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 
 use super::*;
 use crate::error::code;
+use crate::error::pushback::pushback;
 
 const NOW: u64 = 1_767_225_600; // 2026-01-01 00:00:00 UTC
 
