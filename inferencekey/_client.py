@@ -94,11 +94,12 @@ class Client(Bound):
     def close(self) -> None:
         """End all calls of this client, on every thread, and close its connections.
 
-        Running calls raise Cancelled within 100 ms.
-        Later calls raise ConfigurationError `client_closed`. Closing again does nothing.
+        Calls that run raise Cancelled within 100 ms, streams the next time they are read. Later
+        calls raise ConfigurationError `client_closed`. Closing again does nothing.
         """
         self._closed = True
-        _ffi.client_close(self._handle())
+        if self._forks == _ffi.Process.forks:
+            _ffi.client_close(self._native)
 
     def __enter__(self: Self) -> Self:
         if self._closed:

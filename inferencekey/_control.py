@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any
 
+    from inferencekey._ffi import Event
+
     # Inside the class, `list` is a method.
     Workloads = list[dict[str, Any]]
 else:
@@ -219,7 +221,7 @@ class ManagementClient(Client):
         ):
             while not running.ended:
                 event = running.next()
-                show(None if event is None else ReadinessEvent(**_marshal.decode(event.head)))
+                show(None if event is None else _readiness(event))
 
     def delete(
         self,
@@ -250,6 +252,10 @@ def _fields(operation: str, spec: WorkloadSpec) -> dict[str, object]:
             operation=operation,
         )
     return dict(vars(spec))
+
+
+def _readiness(event: Event) -> ReadinessEvent:
+    return ReadinessEvent.from_answer(_marshal.decode(event.head))
 
 
 def _display(

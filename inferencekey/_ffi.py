@@ -46,7 +46,7 @@ _CLASSES = {
 _ATTRIBUTES: dict[str, Callable[[Any], object]] = {
     "plan": Plan.from_answer,
     "partial": lambda partial: Partial(partial["text"]),
-    "events": lambda events: [ReadinessEvent(**event) for event in events],
+    "events": lambda events: [ReadinessEvent.from_answer(event) for event in events],
 }
 
 

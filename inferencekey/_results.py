@@ -193,6 +193,11 @@ class ReadinessEvent(Record):
         self._elapsed_ms = elapsed_ms
         self._step = step
 
+    @classmethod
+    def from_answer(cls, event: dict[str, Any]) -> ReadinessEvent:
+        """The event as the core hands it over."""
+        return cls(event["phase"], event["message"], event["elapsed_ms"], event["step"])
+
     @property
     def phase(self) -> str:
         """`scheduling`, `provisioning`, `bootstrapping`, `ready`, `error`, or a newer word."""
