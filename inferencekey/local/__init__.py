@@ -3,10 +3,11 @@
     with inferencekey.local.Platform() as platform:
         management = ManagementClient.from_env()      # after os.environ.update(platform.env())
 
-Modules import one way only, in this order: types, errors · slug, tokens, phases, procs, paths ·
-store, readiness, placement, engines, health · supervisor, life, reconciler · auth, validation,
-control, data, admin, app · settings, server, platform, daemon. Nothing here imports the SDK: the
-platform is the other side of the wire.
+Modules import one way only. From the bottom: words and rules without I/O (types, errors, slug,
+tokens, phases, validation, json_edit), the machine (paths, procs, engine_log, orphans, engines,
+health), state (store, readiness), engines at work (placement, supervisor, life, reconciler), the
+wire (auth, control, data, admin, app), the whole (settings, server, platform, daemon). Nothing here
+imports the SDK: the platform is the other side of the wire.
 """
 
 from __future__ import annotations

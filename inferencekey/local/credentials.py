@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from .admin import issue_token
+from .issue import issue_token
 from .paths import write_private
 from .store import Store
 from .types import DEFAULT_SCOPES, TokenKind

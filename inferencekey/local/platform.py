@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from .admin import issue_token
 from .errors import HttpError, LocalError
+from .issue import issue_token
 from .paths import engine_log_path
 from .phases import Timings
 from .server import Server
