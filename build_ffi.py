@@ -66,7 +66,7 @@ def ffibuilder() -> FFI:
         '#include "inferencekey.h"',
         include_dirs=[str(HEADER.parent)],
         libraries=["inferencekey"],
-        depends=[str(HEADER)],
+        depends=[str(HEADER), str(ROOT / "build_ffi.py"), str(ROOT / "setup.py")],
         # The library ships beside the module, wherever the package is installed.
         extra_compile_args=["-g0"],
         extra_link_args=[f"-Wl,-rpath,{origin}"],
