@@ -140,8 +140,10 @@ impl Create<'_> {
         let progress = Progress { sends, warmings: 0, left, cold_start_left: None };
         let retries = self.context.shared.config.retries;
         match retry::decision(&error, Repeat::Idempotent, retries, progress, fastrand::f64()) {
-            Decision::Again { pause, .. } => rest(pause, call).await,
-            Decision::Surface | Decision::Warm { .. } => Err(error),
+            Decision::Again { pause, cost } if self.context.transport().pay(cost) => {
+                rest(pause, call).await
+            }
+            _ => Err(error),
         }
     }
 }

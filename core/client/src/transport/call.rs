@@ -73,6 +73,11 @@ impl Transport {
         outcome.unwrap_or_else(|_| Err(call.out_of_time())).map_err(|error| self.sign(error, call))
     }
 
+    /// Takes the cost of a repeat that a caller decides on itself out of the client's budget; false if there is not enough.
+    pub(crate) fn pay(&self, cost: u32) -> bool {
+        self.budget.pay(cost)
+    }
+
     /// Closes idle connections.
     pub(crate) fn close_idle(&self) {
         self.wire.close_idle();

@@ -121,6 +121,22 @@ fn a_failed_create_is_looked_into_before_a_second_one() {
     }
 }
 
+/// A dead platform must not be sent more because many callers ensure at once: the client's budget is one.
+#[test]
+fn repeats_of_a_create_are_paid_from_the_budget_of_the_client() {
+    let script = Script::serving(|sent| match sent.line.as_str() {
+        POST => status(503),
+        _ => list(&[]),
+    });
+    let double = Double::control(script);
+    for _ in 0..40 {
+        assert_eq!(double.call("ensure", &spec()).code(), "server_error");
+    }
+    let posts = double.script.lines().iter().filter(|line| *line == POST).count();
+    // 40 first sends, and what 100 tokens pay at 5 each, with one back for every good list.
+    assert!((60..100).contains(&posts), "{posts}");
+}
+
 #[test]
 fn every_send_of_a_create_is_the_same() {
     let lost = || Reply::Fail(Stage::Lost);
