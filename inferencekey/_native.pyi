@@ -1,4 +1,4 @@
-"""What `_ffi.py` uses of the compiled module (made from `include/inferencekey.h` by `build_ffi.py`)."""
+"""What `_ffi.py` uses of the compiled module that `build_ffi.py` makes."""
 
 from collections.abc import Callable
 from typing import Any, Protocol

@@ -225,9 +225,9 @@ class Partial(Record):
     __slots__ = ("_chunks", "_text")
     __match_args__ = ("text", "chunks")
 
-    def __init__(self, text: str, chunks: int = 0) -> None:
+    def __init__(self, text: str, chunks: list[TextChunk] | None = None) -> None:
         self._text = text
-        self._chunks = chunks
+        self._chunks = chunks or []
 
     @property
     def text(self) -> str:
@@ -235,6 +235,6 @@ class Partial(Record):
         return self._text
 
     @property
-    def chunks(self) -> int:
-        """How many chunks the stream had given."""
+    def chunks(self) -> list[TextChunk]:
+        """The chunks that the stream had given; of each only its text is kept."""
         return self._chunks

@@ -29,7 +29,8 @@ class TextStream:
         self._forks = _ffi.Process.forks
         # Chunks that the core has handed over and the caller has not.
         self._batch: Iterator[TextChunk] = iter(())
-        self._given = 0
+        # Their texts alone: a long answer's raw bytes would be a multiple of them.
+        self._given: list[str] = []
         # The first event says that the response's head is good.
         self._event()
 
@@ -45,7 +46,7 @@ class TextStream:
             )
         while True:
             for chunk in self._batch:
-                self._given += 1
+                self._given.append(chunk.text)
                 return chunk
             event = self._event()
             if event is None:
@@ -63,7 +64,8 @@ class TextStream:
             return self._operation.take()
         except InferenceKeyError as error:
             if isinstance(error, ApiError) and error.partial is not None:
-                error.partial = Partial(error.partial.text, self._given)
+                given = [TextChunk(text) for text in self._given]
+                error.partial = Partial(error.partial.text, given)
             raise
         except BaseException:
             # Ctrl-C, or what a signal handler raised.

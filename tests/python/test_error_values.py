@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from inferencekey import Change, Partial, Plan, ReadinessEvent, WorkloadFailed, _errors
+from inferencekey import (
+    Change,
+    Partial,
+    Plan,
+    ReadinessEvent,
+    TextChunk,
+    WorkloadFailed,
+    _errors,
+)
 from inferencekey._errors import InferenceKeyError
 
 CLASSES = [
@@ -35,7 +43,7 @@ ATTRIBUTES: dict[str, object] = {
 }
 EXTRA: dict[str, object] = {
     "plan": Plan("update", [Change("model", "a", "b")]),
-    "partial": Partial("Hel", 2),
+    "partial": Partial("Hel", [TextChunk("He"), TextChunk("l")]),
     "kind": "idle",
     "limit": "response_body",
     "phase": "error",

@@ -32,7 +32,7 @@ RECORDS = [
     EmbedResult([[1.0, 2.0]], "m", {"data": []}),
     EmbedResult(Vectors(struct.pack("4d", 1, 2, 3, 4), 2), "m"),
     ReadinessEvent("ready", "", 12, "step"),
-    Partial("Hel", 2),
+    Partial("Hel", [TextChunk("He"), TextChunk("l")]),
     Plan("update", [Change("model", "a", "b")], [], ["note"], 3),
     Change("config.a", None, [1]),
     Timeouts(connect=1.5),
