@@ -1,17 +1,25 @@
-"""SHA256SUMS of a model folder, in the form that `sha256sum --check` reads."""
+"""Writes SHA256SUMS of the bundled models: `python tools/tiny_model/checksums.py`.
+
+`sha256sum --check SHA256SUMS`, run in the models' folder, reads it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
-NOT_SUMMED = {"SHA256SUMS", "MODEL_CARD.md"}
+MODELS = Path(__file__).parents[2] / "inferencekey/local/models"
+PATTERNS = ("*.gguf", "inferencekey-tiny-embed/**/*.json", "inferencekey-tiny-embed/*.safetensors")
+"""The models' own files; cards and code may change without the models changing."""
 
 
-def write(folder: Path) -> None:
-    """Write `folder/SHA256SUMS` over every file below it but the card and itself."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in NOT_SUMMED)
-    lines = [
-        f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(folder)}\n" for p in files
-    ]
-    (folder / "SHA256SUMS").write_text("".join(lines), "utf-8")
+def main() -> None:
+    """Hash every file of every model, in a fixed order."""
+    files = sorted(path for pattern in PATTERNS for path in MODELS.glob(pattern))
+    sums = [(hashlib.sha256(p.read_bytes()).hexdigest(), p.relative_to(MODELS)) for p in files]
+    text = "".join(f"{digest}  {name.as_posix()}\n" for digest, name in sums)
+    (MODELS / "SHA256SUMS").write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -6,7 +6,9 @@ Formats (plain text, `#` starts a comment line, a blank line ends an entry):
     off_topic_*.txt    one `answer:`; every `template:` is filled with every `topic:`;
                        each `question:` is taken as written
     system_prompts.txt one prompt a line
-    *.md               running text, beside the project's own README.md and docs/*.md
+    *.md               running text
+    docs/*.md          the project's README.md and docs, copied when the models were last trained:
+                       so the same checkout trains the same models, however the docs move on
 """
 
 from __future__ import annotations
@@ -51,14 +53,9 @@ class Corpus:
 
 
 def load() -> Corpus:
-    """Read the corpus folder and the project's own docs, in a fixed order."""
+    """Read the corpus folder in a fixed order."""
     folder = HERE / "corpus"
-    pages = [
-        *sorted(folder.glob("*.md")),
-        ROOT / "README.md",
-        *sorted((ROOT / "docs").glob("*.md")),
-    ]
-    pages = [page for page in pages if page.exists()]
+    pages = [*sorted(folder.glob("*.md")), *sorted(folder.glob("docs/*.md"))]
     data = sorted(folder.glob("*.txt"))
     digest = hashlib.sha256()
     for path in [*data, *pages]:
@@ -68,7 +65,7 @@ def load() -> Corpus:
         off_topic=tuple(_off_topic(p) for p in sorted(folder.glob("off_topic_*.txt"))),
         system_prompts=tuple(_lines(folder / "system_prompts.txt")),
         running=tuple(page.read_text("utf-8") for page in pages),
-        files=tuple(str(path.relative_to(ROOT)) for path in [*data, *pages]),
+        files=tuple(str(path.relative_to(folder)) for path in [*data, *pages]),
         sha256=digest.hexdigest(),
     )
 

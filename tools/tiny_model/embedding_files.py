@@ -22,6 +22,7 @@ def write(folder: Path, params: dict[str, jax.Array], shape: Shape, tokenizer: T
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     weights = {name: np.asarray(value, np.float16) for name, value in params.items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)  # safetensors leaves it readable to its owner only
 
 
 def _config(shape: Shape, end: int) -> dict[str, object]:

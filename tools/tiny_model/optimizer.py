@@ -26,7 +26,7 @@ def rate(step: int, steps: int, peak: float, warmup: int = 60) -> float:
 
 
 def update(
-    params: Params, grads: Params, state: State, step: jax.Array, lr: jax.Array, decay: float
+    params: Params, grads: Params, state: State, step: int, lr: float, decay: float
 ) -> tuple[Params, State]:
     """One AdamW step with the gradient's norm clipped to 1. Norm weights are not decayed."""
     norm = jnp.sqrt(sum(jnp.sum(g * g) for g in grads.values()))

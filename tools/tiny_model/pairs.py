@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 from corpus import Corpus, Entry
 from rewordings import reword
-
-SHARES = {"wordings": 0.4, "answer": 0.25, "topic": 0.2, "neighbours": 0.15}
 
 
 class Pairs:
@@ -23,26 +22,27 @@ class Pairs:
 
     def batch(self) -> tuple[list[str], list[str]]:
         """Two lists of texts; row i of one belongs to row i of the other."""
-        kinds = self._rng.choice(list(SHARES), self._count, p=list(SHARES.values()))
+        kinds = [self._wordings, self._answer, self._topic, self._neighbours]
+        chosen = self._rng.choice(len(kinds), self._count, p=[0.4, 0.25, 0.2, 0.15])
         order = iter(self._rng.permutation(len(self._entries)))
-        sides = [getattr(self, f"_{kind}")(order) for kind in kinds]
+        sides = [kinds[kind](order) for kind in chosen]
         return [a for a, _ in sides], [b for _, b in sides]
 
-    def _wordings(self, order) -> tuple[str, str]:  # type: ignore[no-untyped-def]  # iterator of ints
+    def _wordings(self, order: Iterator[int]) -> tuple[str, str]:
         entry = self._entries[next(order)]
         return self._question(entry), self._question(entry)
 
-    def _answer(self, order) -> tuple[str, str]:  # type: ignore[no-untyped-def]  # iterator of ints
+    def _answer(self, order: Iterator[int]) -> tuple[str, str]:
         entry = self._entries[next(order)]
         return self._question(entry), entry.answer
 
-    def _topic(self, order) -> tuple[str, str]:  # type: ignore[no-untyped-def]  # iterator of ints
+    def _topic(self, order: Iterator[int]) -> tuple[str, str]:
         entry = self._off_topic[self._rng.integers(len(self._off_topic))]
         topic = entry.topics[self._rng.integers(len(entry.topics))]
         templates = self._rng.choice(entry.templates, 2, replace=False)
         return templates[0].replace("{}", topic), templates[1].replace("{}", topic)
 
-    def _neighbours(self, order) -> tuple[str, str]:  # type: ignore[no-untyped-def]  # iterator of ints
+    def _neighbours(self, order: Iterator[int]) -> tuple[str, str]:
         first = self._rng.integers(len(self._sentences) - 1)
         return self._sentences[first], self._sentences[first + 1]
 

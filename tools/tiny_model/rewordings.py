@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -104,5 +105,5 @@ def _without_accents(question: str) -> str:
     return "".join(c for c in plain if not unicodedata.combining(c))
 
 
-def _one(items, rng):  # type: ignore[no-untyped-def]  # any sequence in, one of its items out
-    return items[rng.integers(len(items))]
+def _one(items: Sequence[str], rng: np.random.Generator) -> str:
+    return items[int(rng.integers(len(items)))]

@@ -1,4 +1,4 @@
-"""Turns the corpus into training rows: half running text, half dialogues.
+"""Turns the corpus into training rows: a quarter running text, the rest dialogues.
 
 In dialogues only the answers count for the loss: the model learns to answer, not to ask. Dialogues
 share a row and are kept apart by segment numbers (see llama.logits).
@@ -6,13 +6,17 @@ share a row and are kept apart by segment numbers (see llama.logits).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from bpe import END, END_OF_TEXT, START
-from corpus import Corpus, Entry
+from corpus import Corpus
 from rewordings import reword
 from tokenizers import Tokenizer
+
+T = TypeVar("T")
 
 OFF_TOPIC_SHARE = 0.3
 SYSTEM_SHARE = 0.15
@@ -39,12 +43,12 @@ class Rows:
         self._running = np.asarray(tokenizer.encode(text).ids, np.int32)
 
     def batch(self) -> Batch:
-        """The next batch: even rows are running text, odd rows dialogues."""
+        """The next batch: every fourth row is running text, the others are dialogues."""
         batch = Batch(
             *(np.zeros((self._rows, self._length), t) for t in (np.int32, np.int32, np.float32))
         )
         for row in range(self._rows):
-            (self._fill_running if row % 2 == 0 else self._fill_dialogues)(batch, row)
+            (self._fill_running if row % 4 == 0 else self._fill_dialogues)(batch, row)
         return batch
 
     def _fill_running(self, batch: Batch, row: int) -> None:
@@ -84,9 +88,9 @@ class Rows:
 
     def _exchange(self) -> tuple[str, str]:
         off_topic = self._rng.random() < OFF_TOPIC_SHARE
-        entry: Entry = self._one(self._corpus.off_topic if off_topic else self._corpus.entries)
+        entry = self._one(self._corpus.off_topic if off_topic else self._corpus.entries)
         question = reword(self._one(entry.questions), entry.language, self._rng)
         return question, entry.answer
 
-    def _one(self, items):  # type: ignore[no-untyped-def]  # any sequence in, one of its items out
-        return items[self._rng.integers(len(items))]
+    def _one(self, items: Sequence[T]) -> T:
+        return items[int(self._rng.integers(len(items)))]

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 
 import bpe
-import checksums
 import corpus as corpus_files
 import gguf_file
 import jax
@@ -22,9 +21,9 @@ import optimizer
 from rows import Rows
 
 SEED = 20_260
-ROWS, LENGTH = 16, 256
-PEAK_RATE, WEIGHT_DECAY = 3e-3, 0.05
-DEFAULT_OUT = corpus_files.ROOT / "inferencekey/local/models/inferencekey-tiny"
+ROWS, LENGTH = 8, 256
+PEAK_RATE, WEIGHT_DECAY = 2e-3, 0.05
+DEFAULT_OUT = corpus_files.ROOT / "inferencekey/local/models/inferencekey-tiny.gguf"
 
 
 def loss(params: llama.Params, shape: llama.Shape, batch: tuple[jax.Array, ...]) -> jax.Array:
@@ -37,7 +36,14 @@ def loss(params: llama.Params, shape: llama.Shape, batch: tuple[jax.Array, ...])
 
 
 @partial(jax.jit, static_argnums=1, donate_argnums=(0, 2))
-def train_step(params, shape, state, step, lr, batch):  # type: ignore[no-untyped-def]  # jitted
+def train_step(
+    params: llama.Params,
+    shape: llama.Shape,
+    state: optimizer.State,
+    step: int,
+    lr: float,
+    batch: tuple[jax.Array, ...],
+) -> tuple[llama.Params, optimizer.State, jax.Array]:
     """One optimisation step; returns the new weights, optimiser state and the loss before it."""
     value, grads = jax.value_and_grad(loss)(params, shape, batch)
     params, state = optimizer.update(params, grads, state, step, lr, WEIGHT_DECAY)
@@ -45,11 +51,11 @@ def train_step(params, shape, state, step, lr, batch):  # type: ignore[no-untype
 
 
 def main() -> None:
-    """Read the options, train, write the model folder."""
+    """Read the options, train, write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="folder of the model")
-    parser.add_argument("--steps", type=int, default=1400, help="optimisation steps")
-    parser.add_argument("--every", type=int, default=100, help="write the file every so many steps")
+    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="the file to write")
+    parser.add_argument("--steps", type=int, default=2000, help="optimisation steps")
+    parser.add_argument("--every", type=int, default=200, help="write the file every so many steps")
     args = parser.parse_args()
 
     corpus = corpus_files.load()
@@ -58,7 +64,6 @@ def main() -> None:
     rows = Rows(corpus, tokenizer, SEED, ROWS, LENGTH)
     params = llama.init(shape, SEED)
     state = optimizer.start(params)
-    args.out.mkdir(parents=True, exist_ok=True)
     print(f"corpus {corpus.sha256}: {', '.join(corpus.files)}")
     began = time.monotonic()
     for step in range(args.steps):
@@ -67,11 +72,10 @@ def main() -> None:
         rate = optimizer.rate(step, args.steps, PEAK_RATE)
         params, state, value = train_step(params, shape, state, step, rate, batch)
         if (step + 1) % args.every == 0 or step + 1 == args.steps:
-            gguf_file.write(args.out / "inferencekey-tiny.gguf", params, shape, tokenizer)
+            gguf_file.write(args.out, params, shape, tokenizer)
             print(
                 f"step {step + 1}: loss {value:.3f}, {time.monotonic() - began:.0f} s", flush=True
             )
-    checksums.write(args.out)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,15 @@ def loss(params: qwen3.Params, shape: qwen3.Shape, left: Texts, right: Texts) ->
 
 
 @partial(jax.jit, static_argnums=1)
-def train_step(params, shape, state, step, lr, left, right):  # type: ignore[no-untyped-def]  # jitted
+def train_step(
+    params: qwen3.Params,
+    shape: qwen3.Shape,
+    state: optimizer.State,
+    step: int,
+    lr: float,
+    left: Texts,
+    right: Texts,
+) -> tuple[qwen3.Params, optimizer.State, jax.Array]:
     """One optimisation step; returns the new weights, optimiser state and the loss before it."""
     value, grads = jax.value_and_grad(loss)(params, shape, left, right)
     params, state = optimizer.update(params, grads, state, step, lr, WEIGHT_DECAY)
@@ -70,7 +78,7 @@ def main() -> None:
     """Read the options, train, write the model folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="folder of the model")
-    parser.add_argument("--steps", type=int, default=1500, help="optimisation steps")
+    parser.add_argument("--steps", type=int, default=1000, help="optimisation steps")
     args = parser.parse_args()
 
     corpus = corpus_files.load()
