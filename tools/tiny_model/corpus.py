@@ -6,9 +6,10 @@ Formats (plain text, `#` starts a comment line, a blank line ends an entry):
     off_topic_*.txt    one `answer:`; every `template:` is filled with every `topic:`;
                        each `question:` is taken as written
     system_prompts.txt one prompt a line
-    *.md               running text
-    docs/*.md          the project's README.md and docs, copied when the models were last trained:
-                       so the same checkout trains the same models, however the docs move on
+    running/*.txt      running text: two guides, and the project's README and docs, copied when the
+                       models were last trained, so that the same checkout trains the same models
+
+Everything ends in .txt: formatters rewrite the code inside Markdown, and would change what is learnt.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Corpus:
 def load() -> Corpus:
     """Read the corpus folder in a fixed order."""
     folder = HERE / "corpus"
-    pages = [*sorted(folder.glob("*.md")), *sorted(folder.glob("docs/*.md"))]
+    pages = sorted(folder.glob("running/*.txt"))
     data = sorted(folder.glob("*.txt"))
     digest = hashlib.sha256()
     for path in [*data, *pages]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,8 @@ from inferencekey.local.models import EMBEDDING, TEXT
 from .engine_process import Engine
 
 FOLDER = TEXT.path.parent
+CARDS = [FOLDER / "inferencekey-tiny.MODEL_CARD.md", EMBEDDING.path / "MODEL_CARD.md"]
+RECIPE = Path(__file__).parents[3] / "tools/tiny_model"
 
 
 def test_the_files_are_those_of_the_checksums() -> None:
@@ -24,6 +28,16 @@ def test_the_files_are_those_of_the_checksums() -> None:
         if path.is_file()
     }
     assert found == listed
+
+
+@pytest.mark.parametrize("card", CARDS, ids=["text", "embedding"])
+def test_the_corpus_is_the_one_that_the_card_names(
+    card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who edits what the models learn from trains them again."""
+    monkeypatch.syspath_prepend(RECIPE)
+    corpus = importlib.import_module("corpus").load()
+    assert f"`{corpus.sha256}`" in card.read_text("utf-8")
 
 
 def test_the_models_stay_small() -> None:
