@@ -6,7 +6,19 @@ import gc
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
+
+# How long an example takes is the machine's business; a hang is found by the test's own limit.
+hypothesis.settings.register_profile("project", deadline=None, max_examples=50, database=None)
+hypothesis.settings.load_profile("project")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives tests with many examples more time: the first of a fresh clone builds its tables."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.timeout(90))
 
 
 @pytest.fixture(autouse=True)
