@@ -9,7 +9,7 @@ Formats (plain text, `#` starts a comment line, a blank line ends an entry):
     running/*.txt      running text: two guides, and the project's README and docs, copied when the
                        models were last trained, so that the same checkout trains the same models
 
-Everything ends in .txt: formatters rewrite the code inside Markdown, and would change what is learnt.
+Everything ends in .txt: formatters rewrite code inside Markdown, and would change what is learnt.
 """
 
 from __future__ import annotations

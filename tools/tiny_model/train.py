@@ -1,7 +1,6 @@
 """Train the bundled text model and write its GGUF: `python tools/tiny_model/train.py`.
 
-Same corpus, seed, steps and library versions give the same file on the same processor; on another
-one the weights differ in their last bits. Takes about half an hour on one core.
+README.md says what has to be the same for the same file to come out, and how long it takes.
 """
 
 from __future__ import annotations
