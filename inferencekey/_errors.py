@@ -260,3 +260,10 @@ class DriftWarning(UserWarning):
 
 class TruncatedWarning(UserWarning):
     """A stream with `on_truncated="warn"` ended before it was complete."""
+
+
+# Tracebacks and pickles name the module from which users import a class.
+for _public in list(vars().values()):
+    if isinstance(_public, type) and _public.__module__ == __name__:
+        _public.__module__ = "inferencekey"
+del _public
