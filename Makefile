@@ -101,6 +101,14 @@ lock: $(VENV)/.dev ## Renew requirements/*.lock from requirements/*.in
 	    ../$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 	        --no-header --no-annotate $$name.in -o $$name.lock; done
 
+.PHONY: models
+models: ## Train the bundled models anew (about 40 minutes on two cores; see tools/tiny_model/README.md)
+	$(PYTHON) -m venv build/models
+	build/models/bin/pip install --quiet -r tools/tiny_model/requirements.txt
+	taskset -c 0,1 build/models/bin/python tools/tiny_model/train.py
+	taskset -c 0 build/models/bin/python tools/tiny_model/train_embedding.py
+	build/models/bin/python tools/tiny_model/checksums.py
+
 .PHONY: clean
 clean: ## Remove everything that was built
 	rm -rf $(VENV) build dist core/target *.egg-info

@@ -181,7 +181,9 @@ def _bundled_model(workload: Workload) -> EngineCommand:
     file = resources.files(__package__) / "models" / f"{name}.gguf"
     program = shutil.which("llama-server")
     if program and name == BUNDLED_TEXT and isinstance(file, Path) and file.is_file():
-        return _located(["llama-server", "--model", str(file), "--alias", name], program)
+        # The model is made for greedy answers, and this server's own default is to sample.
+        argv = ["llama-server", "--model", str(file), "--alias", name, "--temp", "0"]
+        return _located(argv, program)
     return _bundled_engine(BUNDLED[name], name=name)
 
 
