@@ -7,7 +7,7 @@ import sys
 
 from inferencekey import DataClient
 
-slug, embedding_slug = sys.argv[1:] or ("support-bot", "embedder")
+slug, embedding_slug = sys.argv[1:3] if len(sys.argv) == 3 else ("support-bot", "embedder")
 
 with DataClient.from_env(project="acme") as client:
     endpoint = client.endpoint(slug)

@@ -99,4 +99,7 @@ if __name__ == "__main__":
     import sys
 
     COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,4 +1,4 @@
-//! Gives the shared library its name inside other programs' link tables (design.md 3, rule 8).
+//! Gives the shared library its name inside other programs' link tables.
 
 /// The ABI number in that name: `IKEY_ABI_VERSION` of `src/library.rs`; `tests/c/run.sh exports` compares the two.
 const ABI: u32 = 1;

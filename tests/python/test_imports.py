@@ -1,4 +1,4 @@
-"""What importing costs: nothing that a program did not ask for (design.md 5)."""
+"""What importing costs: nothing that a program did not ask for."""
 
 from __future__ import annotations
 

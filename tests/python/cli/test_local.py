@@ -67,7 +67,7 @@ WRONG_USAGE = [
 def test_errors_are_one_line_and_a_hint(
     run: Run, arguments: list[str], code: int, stderr: str
 ) -> None:
-    """The whole of stderr, nothing on stdout (style.md 3.6)."""
+    """The whole of stderr, nothing on stdout."""
     done = run(*arguments)
     assert (done.returncode, done.stdout, done.stderr) == (code, "", stderr)
 

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::{Deadline, Direction, Interests, begin_round, collect, now};
 
-/// A cancel from another thread is seen at the latest after this long (design.md 4 allows 100 ms).
+/// A cancel from another thread is seen at the latest after this long (faults.md 3.11 allows 100 ms).
 const SLICE: Duration = Duration::from_millis(50);
 
 /// Why [`drive`] came back.

@@ -2,7 +2,7 @@
 //!
 //! A future that returns `Pending` has registered, during that very poll, each socket and instant it waits for. A blocking
 //! call drives its own future on the calling thread ([`block::drive`]); the queue's reactor drives many ([`crate::queue`]).
-//! Nothing is tied to a thread or a reactor, so a pooled connection may be used by either (perf.md, design 3).
+//! Nothing is tied to a thread or a reactor, so a pooled connection may be used by either (one HTTP implementation for both ways).
 
 pub(crate) mod block;
 mod deadline;
