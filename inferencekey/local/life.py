@@ -80,8 +80,7 @@ class Life(Generic[HandleT]):
         try:
             await self._keep_up(self._provision())
         except LocalError as refusal:
-            hint = f"\nhint: {refusal.hint}" if refusal.hint else ""
-            self._readiness.tell("error", refusal.message + hint)
+            self._readiness.tell("error", "; ".join(filter(None, (refusal.message, refusal.hint))))
 
     def _provision(self) -> EngineCommand:
         tell = self._readiness.tell
@@ -110,7 +109,8 @@ class Life(Generic[HandleT]):
     def _give_up(self, ending: Ending, crashes: int) -> None:
         times = f", {crashes} times in a row" if crashes > 1 else ""
         words = "\n".join(ending.log_tail) or "(the engine wrote nothing)"
-        self._readiness.tell("error", f"{ending.words}{times}; its last words:\n{words}")
+        log = f"see `inferencekey local logs {self._workload.slug}`"
+        self._readiness.tell("error", f"{ending.words}{times}; its last words: {words}; {log}")
 
     async def _one_start(self, command: EngineCommand) -> Ending:
         replica = Replica(self._workload.id, self._workload.project_slug, self._workload.slug)

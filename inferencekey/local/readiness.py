@@ -49,12 +49,12 @@ class Readiness:
         self._publish(ReadinessRecord(FIRST_PHASE, message, self._elapsed_ms(), "accept"))
 
     def tell(self, phase: Phase, message: str, step: str | None = None) -> None:
-        """Move to `phase`, or say more about the present one.
+        """Move to `phase`, or say more about the present one. Lines of the message become one.
 
         Raises ValueError where the order of `phases.py` does not allow it."""
         if not may_follow(self.phase, phase):
             raise ValueError(f"the phase {phase!r} cannot follow {self.phase!r}")
-        self._publish(ReadinessRecord(phase, message, self._elapsed_ms(), step))
+        self._publish(ReadinessRecord(phase, _one_line(message), self._elapsed_ms(), step))
 
     def close(self, *, deleted: bool) -> None:
         """End every stream, now and later: the workload is gone, or (not deleted) the platform
@@ -100,6 +100,11 @@ class Readiness:
 
     def _elapsed_ms(self) -> int:
         return int((time.monotonic() - self._began) * 1000)
+
+
+def _one_line(message: str) -> str:
+    """The lines joined by ` | `: clients show a message on one line, and escape what ends it."""
+    return " | ".join(filter(None, (line.strip() for line in message.splitlines())))
 
 
 def event_frame(event: ReadinessRecord) -> bytes:

@@ -47,7 +47,23 @@ def test_a_workload_that_cannot_run_says_why(
     last = client.wait()
     assert last["phase"] == "error"
     assert all(word in last["message"] for word in words), last["message"]
+    assert len(last["message"].splitlines()) == 1
     assert client.list()[0]["phase"] == "error"
+    assert client.chat("x").message == f"workload `bot` has failed: {last['message']}"
+
+
+def test_the_words_of_a_failure_are_one_line(client: PlatformClient) -> None:
+    """What happened, what to do, where to read more: the whole message."""
+    client.create("missing", backend="vllm")
+    assert client.wait("missing")["message"] == (
+        "command not found: `vllm`; install it: pip install vllm; or start the platform with "
+        "`--stand-in`: the bundled model serves instead"
+    )
+    client.create("crash", command=fake_command("--die", "3"))
+    assert client.wait("crash")["message"] == (
+        "engine ended with exit code 3, 3 times in a row; its last words: fake engine: loading | "
+        "out of memory: these are my last words; see `inferencekey local logs crash`"
+    )
 
 
 @pytest.mark.parametrize("fault", [("--sick",), ("--slow-start", "60"), ("--refuse-chat", "500")])
