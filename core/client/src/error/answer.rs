@@ -11,7 +11,7 @@ use super::text::{cut, one_line};
 use super::{Class, Error, Stage, code};
 use crate::config::Plane;
 use crate::error::pushback::{Pushback, pushback};
-use crate::secret::Secret;
+use crate::secret::{Kind, Secret};
 
 /// Bytes of an error body that are read; the rest is never asked for (faults.md 1.2).
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;
@@ -21,6 +21,9 @@ const NAME_LIMIT: usize = 256;
 
 /// Codes by which the data plane says that the endpoint will answer soon (wire.md 5.5).
 const WARMING: [&str; 4] = ["model_loading", "warming", "cold_start", "scaled_to_zero"];
+
+/// The code by which an engine says that its model does something else.
+const WRONG_TASK: &str = "wrong_task";
 
 /// The codes of a 403 that keep their name, and what they mean where the server says no more.
 const FORBIDDEN: [(&str, &str); 3] = [
@@ -53,17 +56,21 @@ pub(crate) fn from_response(
     let said = body::read(&text);
     let pushback = pushback(headers, now);
     let (class, code) = class_of(plane, status, said.code.as_deref(), pushback);
+    let api_code = said.code.as_deref();
+    let hint = hint(plane, status, code, api_code, pushback, secrets);
     let words = words(&said, status);
     let mut error = Error::new(class, code, words).stage(Stage::Answered);
     error.status = Some(status);
-    error.retryable = matches!(status, 408 | 429 | 502 | 503 | 504);
+    // A workload that has failed stays so until somebody acts.
+    error.retryable =
+        matches!(status, 408 | 429 | 502 | 503 | 504) && api_code != Some(code::WORKLOAD_FAILED);
     error.retry_after = match pushback {
         Pushback::After(wait) => Some(wait.as_secs_f64()),
         Pushback::Unreadable | Pushback::Absent => None,
     };
     error.pushback = pushback;
     error.request_id = request_id(headers, secrets);
-    error.hint = hint(plane, status, code, pushback);
+    error.hint = hint;
     error.api_code = said.code.as_deref().map(name);
     error.field = said.param.as_deref().map(name);
     error.body = (!text.is_empty()).then(|| cut(&text, BODY_LIMIT));
@@ -170,13 +177,21 @@ fn name(text: &str) -> String {
 }
 
 /// What to do next, where the status tells.
-fn hint(plane: Plane, status: u16, code: &str, pushback: Pushback) -> Option<String> {
-    let token = match plane {
-        Plane::Control => "sdk_token",
-        Plane::Data => "api_key",
-    };
+fn hint(
+    plane: Plane,
+    status: u16,
+    code: &str,
+    api_code: Option<&str>,
+    pushback: Pushback,
+    secrets: &[&Secret],
+) -> Option<String> {
+    let token = token_name(plane);
     let hint = match (status, code) {
-        (401, _) => format!("check `{token}`: it may be mistyped or revoked"),
+        (400, _) if plane == Plane::Data && api_code == Some(WRONG_TASK) => {
+            "`embed` needs a workload with the task type `embedding`, `generate_text` one that chats"
+                .to_owned()
+        }
+        (401, _) => unauthorized(plane, secrets),
         (_, code::WRONG_CREDENTIAL_TYPE) => match plane {
             Plane::Control => "give a control token (`ik_sdk_…`)".to_owned(),
             Plane::Data => "give a data key (`ik_live_…`)".to_owned(),
@@ -184,14 +199,20 @@ fn hint(plane: Plane, status: u16, code: &str, pushback: Pushback) -> Option<Str
         (_, code::PROJECT_SCOPE_MISMATCH) => {
             format!("give the `project` that `{token}` was made for, or a token of this project")
         }
-        (_, code::SCOPE_INSUFFICIENT) => {
-            "create a token with `workload:write` (to change) or `workload:read` (to look)"
-                .to_owned()
-        }
+        (_, code::SCOPE_INSUFFICIENT) => match plane {
+            Plane::Control => {
+                "create a token with `workload:write` (to change) or `workload:read` (to look)"
+                    .to_owned()
+            }
+            Plane::Data => "give a data key that is granted this workload".to_owned(),
+        },
         (403, _) => format!("check what `{token}` may do, and that it is not revoked"),
         (404, _) if plane == Plane::Data => "check `project` and `workload_slug`".to_owned(),
         (_, code::ENDPOINT_WARMING) => {
             "wait for the workload with `wait_until_ready`, or raise `cold_start`".to_owned()
+        }
+        (503, _) if plane == Plane::Data && api_code == Some(code::WORKLOAD_FAILED) => {
+            "`wait_until_ready` tells why it failed; mend the spec and `ensure` it again".to_owned()
         }
         (429 | 503, _) => match pushback {
             Pushback::After(wait) => format!("try again in {} s", seconds_up(wait)),
@@ -200,6 +221,28 @@ fn hint(plane: Plane, status: u16, code: &str, pushback: Pushback) -> Option<Str
         _ => return None,
     };
     Some(hint)
+}
+
+/// What to do about a 401: a token of another form than the platform issues was most likely not copied from it.
+fn unauthorized(plane: Plane, secrets: &[&Secret]) -> String {
+    let token = token_name(plane);
+    let (own, prefix) = match plane {
+        Plane::Control => (Kind::Control, "ik_sdk_…"),
+        Plane::Data => (Kind::Data, "ik_live_…"),
+    };
+    let form = match secrets.iter().all(|secret| secret.kind() == own) {
+        true => String::new(),
+        false => format!("; expected `{prefix}`"),
+    };
+    format!("check `{token}`: it may be mistyped or revoked{form}")
+}
+
+/// The argument that brings this plane's token.
+fn token_name(plane: Plane) -> &'static str {
+    match plane {
+        Plane::Control => "sdk_token",
+        Plane::Data => "api_key",
+    }
 }
 
 /// Whole seconds, rounded up.
