@@ -65,6 +65,11 @@ impl BaseUrl {
         format!("{scheme}://{}{}", self.authority(), self.prefix)
     }
 
+    /// Does the prefix end like the routes begin? Seldom meant, but not wrong behind a proxy.
+    pub(crate) fn repeats_a_route(&self) -> bool {
+        ["/api", "/endpoint"].iter().any(|route| self.prefix.ends_with(route))
+    }
+
     fn is_loopback(&self) -> bool {
         self.host == "localhost"
             || self.host == Ipv6Addr::LOCALHOST.to_string()
@@ -75,13 +80,23 @@ impl BaseUrl {
 /// Is it https, and what follows `://`.
 fn scheme(text: &str) -> Result<(bool, &str), Error> {
     let Some((scheme, rest)) = text.split_once("://") else {
-        return Err(invalid("has no scheme"));
+        let error = invalid("has no scheme");
+        return Err(match with_scheme(text) {
+            Some(url) => error.hint(format!("write `{url}`")),
+            None => error,
+        });
     };
     match scheme.to_ascii_lowercase().as_str() {
         "https" => Ok((true, rest)),
         "http" => Ok((false, rest)),
         _ => Err(invalid("has a scheme other than https and http")),
     }
+}
+
+/// What a loopback address without a scheme was meant to be. Nothing else is repeated: see the top of this file.
+fn with_scheme(text: &str) -> Option<String> {
+    let meant = BaseUrl::parse(&format!("http://{text}"), true).ok()?;
+    meant.is_loopback().then(|| format!("http://{}", meant.authority()))
 }
 
 fn host_and_port(authority: &str) -> Result<(String, Option<u16>), Error> {
@@ -214,6 +229,33 @@ mod tests {
                 }
                 (outcome, _) => panic!("{}: {outcome:?}", case.name),
             }
+        }
+    }
+
+    #[test]
+    fn a_loopback_address_without_a_scheme_is_shown_with_it() {
+        for (text, hint) in [
+            ("127.0.0.1:8400", "write `http://127.0.0.1:8400`"),
+            ("localhost:8400/ik_sdk_x", "write `http://localhost:8400`"),
+            ("[::1]:8400", "write `http://[::1]:8400`"),
+            ("hunter2", "write `https://host`, `https://host:port` or `https://host/prefix`"),
+        ] {
+            let error = BaseUrl::parse(text, false).expect_err(text);
+            assert_eq!(error.hint.as_deref(), Some(hint), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_that_repeats_a_route_is_noticed() {
+        for (text, repeats) in [
+            ("https://h/api", true),
+            ("https://h/x/endpoint/", true),
+            ("https://h/x", false),
+            ("https://h/myapi", false),
+            ("https://h", false),
+        ] {
+            let url = BaseUrl::parse(text, false).expect(text);
+            assert_eq!(url.repeats_a_route(), repeats, "{text}");
         }
     }
 

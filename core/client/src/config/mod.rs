@@ -22,6 +22,7 @@ use crate::secret::{Kind, Secret};
 use crate::transport::path;
 
 const DEFAULT_BASE_URL: &str = "https://api.inferencekey.com";
+const BASE_URL_VARIABLE: &str = "INFERENCEKEY_BASE_URL";
 const DEFAULT_RETRIES: u32 = 2;
 
 /// Options of both planes; the token's name and `cold_start_ms` are the plane's own.
@@ -99,7 +100,7 @@ impl Config {
         let allow_http = arguments::boolean(options, "allow_http")?.unwrap_or(false);
         let token = match sources.value(token_name, token_variable)? {
             Some(text) => Some(token(token_name, &text)?),
-            None if plane == Plane::Control => return Err(missing_token()),
+            None if plane == Plane::Control => return Err(sources.missing_token()),
             None => None,
         };
         if let (Plane::Control, Some(Kind::Data)) = (plane, token.as_ref().map(Secret::kind)) {
@@ -108,7 +109,7 @@ impl Config {
         }
         Ok(Self {
             plane,
-            base_url: BaseUrl::parse(&sources.base_url()?, allow_http)?,
+            base_url: sources.base_url(allow_http)?,
             project: sources.project(plane)?,
             token,
             timeouts: Timeouts::from_options(plane, options)?,
@@ -153,38 +154,54 @@ impl Sources<'_> {
             .or_else(|| self.env.and_then(|env| env(variable)).and_then(blank_is_absent)))
     }
 
-    fn base_url(&self) -> Result<String, Error> {
-        match self.value("base_url", "INFERENCEKEY_BASE_URL")? {
-            Some(url) => Ok(url),
-            None if self.env.is_some() => Ok(DEFAULT_BASE_URL.to_owned()),
+    fn base_url(&self, allow_http: bool) -> Result<BaseUrl, Error> {
+        match self.value("base_url", BASE_URL_VARIABLE)? {
+            Some(url) => BaseUrl::parse(&url, allow_http).map_err(|error| self.located(error)),
+            None if self.env.is_some() => BaseUrl::parse(DEFAULT_BASE_URL, allow_http),
             None => Err(Error::configuration(code::INVALID_BASE_URL, "`base_url` is missing")
                 .at("base_url")
                 .hint(format!("give `base_url`, for example `{DEFAULT_BASE_URL}`"))),
         }
     }
 
+    /// Names the variable if the refused base URL came out of it.
+    fn located(&self, mut error: Error) -> Error {
+        let explicit = arguments::string(self.options, "base_url").ok().flatten();
+        if explicit.as_deref().and_then(arguments::trimmed).is_none() {
+            error.words += &format!(" (it comes from {BASE_URL_VARIABLE})");
+        }
+        error
+    }
+
     fn project(&self, plane: Plane) -> Result<Option<String>, Error> {
         let project = self.value("project", "INFERENCEKEY_PROJECT")?;
         match &project {
             Some(project) => path::segment("project", project).map(drop)?,
-            None if plane == Plane::Data => return Err(missing_project()),
+            None if plane == Plane::Data => {
+                let error = Error::configuration(code::MISSING_PROJECT, "no project is given")
+                    .at("project");
+                return Err(self.hinted(error, "project", "INFERENCEKEY_PROJECT"));
+            }
             None => {}
         }
         Ok(project)
     }
-}
 
-/// No project in the call, the spec or the client (wire.md 1.1).
-pub(crate) fn missing_project() -> Error {
-    Error::configuration(code::MISSING_PROJECT, "no project is given")
-        .at("project")
-        .hint("give `project`, or set INFERENCEKEY_PROJECT and use `from_env`")
-}
+    fn missing_token(&self) -> Error {
+        let (option, variable) = Plane::Control.token_names();
+        let error = Error::configuration(code::MISSING_TOKEN, "no control token is given");
+        self.hinted(error.at(option), option, variable)
+    }
 
-fn missing_token() -> Error {
-    Error::configuration(code::MISSING_TOKEN, "no control token is given")
-        .at("sdk_token")
-        .hint("give `sdk_token`, or set INFERENCEKEY_SDK_TOKEN and use `from_env`")
+    /// How to bring a missing value, by the way in which the client was made.
+    fn hinted(&self, error: Error, option: &str, variable: &str) -> Error {
+        match self.env {
+            Some(_) => error.hint(format!(
+                "set {variable}, or give `{option}`; for a local platform: `eval \"$(inferencekey local env)\"`"
+            )),
+            None => error.hint(format!("give `{option}`, or set {variable} and use `from_env`")),
+        }
+    }
 }
 
 /// A trimmed token; refused if it cannot stand in a header. The text is never shown.

@@ -185,6 +185,34 @@ fn what_a_client_cannot_be_made_from_is_refused() {
 }
 
 #[test]
+fn a_missing_value_is_asked_for_where_it_was_looked_for() {
+    for (options, variable) in [
+        (r#"{"plane":"control","from_env":true}"#, "INFERENCEKEY_SDK_TOKEN"),
+        (r#"{"plane":"data","from_env":true}"#, "INFERENCEKEY_PROJECT"),
+    ] {
+        let hint = from(options, &[]).expect_err(options).hint.clone().expect("a hint");
+        assert!(hint.starts_with(&format!("set {variable}")), "{hint}");
+        assert!(hint.contains("inferencekey local env") && !hint.contains("from_env"), "{hint}");
+    }
+    let options = r#"{"plane":"control","base_url":"https://h"}"#;
+    let hint = from(options, &[]).expect_err(options).hint.clone().expect("a hint");
+    assert!(hint.contains("`sdk_token`") && hint.contains("`from_env`"), "{hint}");
+}
+
+#[test]
+fn a_refused_base_url_names_the_variable_it_came_from() {
+    let variable = [("INFERENCEKEY_BASE_URL", "127.0.0.1:8400"), ENV[2]];
+    for (options, named) in [
+        (r#"{"plane":"control","from_env":true}"#, true),
+        (r#"{"plane":"control","from_env":true,"base_url":" "}"#, true),
+        (r#"{"plane":"control","from_env":true,"base_url":"h"}"#, false),
+    ] {
+        let error = from(options, &variable).expect_err(options);
+        assert_eq!(error.words.contains("INFERENCEKEY_BASE_URL"), named, "{}", error.words);
+    }
+}
+
+#[test]
 fn a_refused_token_is_not_shown() {
     let error =
         from(r#"{"plane":"control","base_url":"https://h","sdk_token":"hunter2\u0007"}"#, &[])

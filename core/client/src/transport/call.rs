@@ -156,7 +156,14 @@ impl Transport {
         let now = SystemTime::now();
         let secrets = [&request.token];
         let (status, headers) = (response.status, &response.headers);
-        answer::from_response(self.plane, status, headers, &words, &secrets, now)
+        let mut error = answer::from_response(self.plane, status, headers, &words, &secrets, now);
+        if error.class == Class::NotFound && self.base.repeats_a_route() {
+            error.hint = Some(
+                "give `base_url` without `/api` or `/endpoint` at its end: the SDK adds them"
+                    .to_owned(),
+            );
+        }
+        error
     }
 
     /// Waits before the next send of the same request, or gives the error back.

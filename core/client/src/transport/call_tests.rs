@@ -15,10 +15,15 @@ use crate::transport::{Accept, Clocks};
 const MINUTE: Option<Duration> = Some(Duration::from_secs(60));
 
 fn transport(script: &Arc<Script>, plane: &str) -> Transport {
+    transport_behind(script, plane, "/p")
+}
+
+fn transport_behind(script: &Arc<Script>, plane: &str, prefix: &str) -> Transport {
     let options = match plane {
         "data" => r#"{"plane":"data","base_url":"http://127.0.0.1:1/p","project":"acme"}"#,
         _ => r#"{"plane":"control","base_url":"http://127.0.0.1:1/p","sdk_token":"ik_sdk_x"}"#,
     };
+    let options = options.replace("/p\"", &format!("{prefix}\""));
     let config = Config::from_json(options.as_bytes(), &|_| None).expect("good options");
     Transport::new(script.clone(), &config)
 }
@@ -196,5 +201,23 @@ fn an_encoding_that_was_not_asked_for_is_refused() {
     {
         let reply = good().header("content-encoding", coding);
         assert_eq!(outcome("control", Repeat::Idempotent, vec![reply]), (code, 1));
+    }
+}
+
+#[test]
+fn a_404_under_a_prefix_that_repeats_a_route_says_so() {
+    for (plane, prefix, hinted) in [
+        ("control", "/api", true),
+        ("data", "/endpoint/", true),
+        ("data", "/api", true),
+        ("control", "/p", false),
+        ("data", "/p", false),
+    ] {
+        let script = Script::new([Reply::json(404, "{}")]);
+        let transport = transport_behind(&script, plane, prefix);
+        let request = request(Method::GET, Repeat::Idempotent);
+        let error = run(transport.call(&request, &mut call(false))).expect_err(prefix);
+        let hint = error.hint.as_deref().unwrap_or_default();
+        assert_eq!(hint.contains("`base_url` without `/api`"), hinted, "{plane} {prefix}: {hint}");
     }
 }
