@@ -20,8 +20,9 @@ const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Connects to whichever address answers first; each gets a head start over the next. The caller's clock ends it.
 pub(super) async fn connect(addresses: Vec<SocketAddr>) -> Result<Tcp, Error> {
+    let loopback = addresses.iter().all(|address| address.ip().is_loopback());
     let mut race = Race::new(addresses);
-    poll_fn(|_| race.poll()).await.map_err(|error| failure::connect(&error))
+    poll_fn(|_| race.poll()).await.map_err(|error| failure::connect(&error, loopback))
 }
 
 struct Race {

@@ -21,10 +21,17 @@ impl Failure {
     }
 }
 
-/// No connection: refused, unreachable, out of descriptors.
-pub(super) fn connect(error: &io::Error) -> Error {
+/// No connection: refused, unreachable, out of descriptors. `loopback`: was this machine itself asked?
+pub(super) fn connect(error: &io::Error, loopback: bool) -> Error {
     let words = format!("could not connect: {}", cause(error));
-    Error::new(Class::ConnectionFailed, code::CONNECTION_FAILED, words).stage(Stage::NotSent)
+    let failed =
+        Error::new(Class::ConnectionFailed, code::CONNECTION_FAILED, words).stage(Stage::NotSent);
+    if !loopback || error.kind() != ErrorKind::ConnectionRefused {
+        return failed;
+    }
+    failed.hint(
+        "is the platform running? `inferencekey local up`, then `eval \"$(inferencekey local env)\"`",
+    )
 }
 
 /// The name has no address.

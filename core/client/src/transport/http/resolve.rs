@@ -20,7 +20,8 @@ pub(super) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Er
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    let lookup = Lookup::start(host.to_owned(), port).map_err(|error| failure::connect(&error))?;
+    let lookup =
+        Lookup::start(host.to_owned(), port).map_err(|error| failure::connect(&error, false))?;
     match lookup.answer().await {
         Ok(addresses) if !addresses.is_empty() => Ok(addresses),
         Ok(_) => Err(failure::dns(host, "no address")),

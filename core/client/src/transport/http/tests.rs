@@ -62,7 +62,11 @@ fn read_request(stream: &mut TcpStream) {
 }
 
 fn wire(port: u16) -> HttpWire {
-    let base = BaseUrl::parse(&format!("http://127.0.0.1:{port}"), false).expect("a base URL");
+    wire_to(&format!("http://127.0.0.1:{port}"))
+}
+
+fn wire_to(url: &str) -> HttpWire {
+    let base = BaseUrl::parse(url, false).expect("a base URL");
     HttpWire {
         host: HeaderValue::from_str(&base.authority()).expect("a host"),
         user_agent: HeaderValue::from_static("test"),
@@ -94,6 +98,10 @@ fn block<F: Future>(future: F) -> F::Output {
 
 /// One GET: status and body, or the error's code and words.
 fn fetch(wire: &HttpWire) -> Result<(u16, String), (&'static str, String)> {
+    get_from(wire).map_err(|error| (error.code, error.words.clone()))
+}
+
+fn get_from(wire: &HttpWire) -> Result<(u16, String), Error> {
     let second = Some(Duration::from_secs(5));
     let clocks = Clocks {
         connect: second,
@@ -103,12 +111,11 @@ fn fetch(wire: &HttpWire) -> Result<(u16, String), (&'static str, String)> {
         cold_start: None,
     };
     let call = Call::start("list", clocks, false);
-    let outcome = block(async {
+    block(async {
         let mut response = wire.send(&get(), &call).await?;
         let text = body::whole(&mut response.body, second).await?;
         Ok((response.status, String::from_utf8_lossy(&text).into_owned()))
-    });
-    outcome.map_err(|error: Error| (error.code, error.words.clone()))
+    })
 }
 
 fn ok() -> Result<(u16, String), (&'static str, String)> {
@@ -185,11 +192,36 @@ fn a_closed_port_is_refused_in_words() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let port = listener.local_addr().expect("an address").port();
     drop(listener);
-    let (code, words) = fetch(&wire(port)).expect_err("nobody listens");
+    let error = get_from(&wire(port)).expect_err("nobody listens");
     assert_eq!(
-        (code, words.as_str()),
+        (error.code, error.words.as_str()),
         ("connection_failed", "could not connect: connection refused")
     );
+    assert!(error.hint.as_deref().is_some_and(|hint| hint.contains("`inferencekey local up`")));
+}
+
+#[test]
+fn a_refusal_by_another_machine_says_nothing_of_a_local_platform() {
+    let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+    assert_eq!(failure::connect(&refused, false).hint, None);
+    let unreachable = std::io::Error::from(std::io::ErrorKind::HostUnreachable);
+    assert_eq!(failure::connect(&unreachable, true).hint, None);
+}
+
+#[test]
+fn tls_to_a_plain_server_hints_at_the_scheme() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").expect("a reader");
+        // Until the client has hung up, so that no reset overtakes the answer.
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let error = get_from(&wire_to(&format!("https://127.0.0.1:{port}"))).expect_err("no TLS");
+    assert_eq!(error.code, "tls_failed");
+    assert!(error.hint.as_deref().is_some_and(|hint| hint.contains("`http://`")), "{error:?}");
+    server.join().expect("the server");
 }
 
 #[test]

@@ -165,12 +165,16 @@ fn tls_error(error: &rustls::Error) -> Error {
         rustls::Error::InvalidCertificate(refused) => {
             format!("the server's certificate was refused: {}", certificate_words(refused))
         }
-        rustls::Error::InvalidMessage(_) => {
-            "the server does not speak TLS on this port; is it plain HTTP?".to_owned()
-        }
+        rustls::Error::InvalidMessage(_) => return no_tls(),
         other => format!("the TLS handshake was refused: {other}"),
     };
     Error::new(Class::TlsError, code::TLS_FAILED, words)
+}
+
+fn no_tls() -> Error {
+    let words = "the server does not speak TLS on this port; is it plain HTTP?";
+    Error::new(Class::TlsError, code::TLS_FAILED, words)
+        .hint("check scheme and port of `base_url`; a platform on loopback is reached by `http://`")
 }
 
 fn certificate_words(refused: &CertificateError) -> String {
