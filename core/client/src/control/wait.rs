@@ -214,8 +214,7 @@ impl Watch<'_> {
         let seconds = self.call.clocks.total.unwrap_or_default().as_secs_f64();
         let mut words = format!("workload `{}` was not ready within {seconds} s", self.slug);
         if let Some(progress) = self.last_events.back() {
-            let last = format!("; last event: {} {}", progress.phase, progress.message);
-            words += last.trim_end();
+            words += &format!("; last event: {}", described(progress));
         }
         if let Some(failure) = &self.last_failure {
             words += &format!("; last failure: {failure}");
@@ -235,6 +234,18 @@ impl Watch<'_> {
             "events": self.last_events,
         })
     }
+}
+
+/// Phase, step and message, as a display of the wait shows them.
+fn described(progress: &Progress) -> String {
+    let mut words = progress.phase.clone();
+    if let Some(step) = &progress.step {
+        words += &format!(" [{step}]");
+    }
+    if !progress.message.is_empty() {
+        words += &format!(": {}", progress.message);
+    }
+    words
 }
 
 fn early(words: &str) -> Error {

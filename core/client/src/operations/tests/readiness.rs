@@ -164,11 +164,12 @@ fn the_end_of_the_wait_tells_the_last_event_and_the_last_failure() {
     let mut opened = 0;
     let script = Script::serving(move |_| {
         opened += 1;
-        if opened == 1 { Reply::stream(&phase("provisioning")) } else { status(503) }
+        let event = r#"data: {"phase":"bootstrapping","message":"sh started","step":"run"}"#;
+        if opened == 1 { Reply::stream(&format!("{event}\n\n")) } else { status(503) }
     });
     let outcome = wait_for(&script, json!(20_000));
     let message = outcome.error().message();
-    for words in ["20 s", "provisioning", "words"] {
+    for words in ["20 s", "last event: bootstrapping [run]: sh started;", "words"] {
         assert!(message.contains(words), "{words} in {message}");
     }
     assert_eq!(outcome.error().attempts, Some(script.journal().len() as u32));
