@@ -156,13 +156,15 @@ fn temperature(request: &Object) -> Result<Option<f64>, Error> {
 fn max_tokens(request: &Object) -> Result<Option<u32>, Error> {
     match arguments::value(request, "max_tokens") {
         None => Ok(None),
-        Some(value) => match value.as_u64().and_then(|number| u32::try_from(number).ok()) {
-            Some(number) if number > 0 => Ok(Some(number)),
-            _ => {
-                let words = "`max_tokens` is a whole number from 1 to 4294967295";
-                Err(Error::invalid("max_tokens", words))
-            }
-        },
+        Some(Value::Number(given)) => {
+            let number = given.as_u64().and_then(|number| u32::try_from(number).ok());
+            number.filter(|number| *number > 0).map(Some).ok_or_else(|| {
+                let words =
+                    format!("`max_tokens` is a whole number from 1 to 4294967295, not {given}");
+                Error::invalid("max_tokens", words)
+            })
+        }
+        Some(other) => Err(wrong_type("max_tokens", "a whole number", other)),
     }
 }
 
