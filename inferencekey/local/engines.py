@@ -25,6 +25,13 @@ BUNDLED_TEXT = "inferencekey-tiny"
 BUNDLED_EMBEDDING = "inferencekey-tiny-embed"
 BUNDLED = {BUNDLED_TEXT: "tiny", BUNDLED_EMBEDDING: "tiny-embed"}
 """Names of the bundled models, and what the bundled engine calls them."""
+_BUNDLED_FOR = {
+    "text2text": BUNDLED_TEXT,
+    "omni": BUNDLED_TEXT,
+    "embedding": BUNDLED_EMBEDDING,
+}
+"""The bundled model that does a kind of task."""
+_BUNDLED_PREFIX = "inferencekey-"
 
 _HOST_FLAGS = {"sd-server": ("--listen-ip", "--listen-port"), "ollama": None}
 """Programs that do not take `--host` and `--port`."""
@@ -83,7 +90,7 @@ def resolve(workload: Workload, *, stand_in: bool = False) -> EngineCommand:
     command = (workload.config or {}).get("command")
     if isinstance(command, str) and command.strip():
         return _located_or_stand_in(workload, _split(command), stand_in)
-    if workload.model_name in BUNDLED:
+    if _means_bundled(workload.model_name):
         return _bundled_model(workload)
     recipe = RECIPES.get(workload.backend)
     if recipe is None:
@@ -129,7 +136,7 @@ def _located_or_stand_in(workload: Workload, argv: list[str], stand_in: bool) ->
     program = shutil.which(argv[0])
     if program:
         return _located(argv, program)
-    if stand_in:
+    if stand_in and workload.task_type in _BUNDLED_FOR:
         return _stand_in(workload, argv[0])
     raise LocalError(f"command not found: `{argv[0]}`", hint=_install_hint(workload, argv[0]))
 
@@ -164,11 +171,13 @@ def _install_hint(workload: Workload, program: str) -> str:
         install = f"install it: {recipe.install}"
     else:
         install = f"install `{program}` or put its folder on PATH"
+    if workload.task_type not in _BUNDLED_FOR:
+        return f"{install}; no bundled model can stand in for {workload.task_type}"
     return f"{install}; or start the platform with `--stand-in`: the bundled model serves instead"
 
 
 def _stand_in(workload: Workload, missing: str) -> EngineCommand:
-    bundled = BUNDLED_EMBEDDING if workload.task_type == "embedding" else BUNDLED_TEXT
+    bundled = _BUNDLED_FOR[workload.task_type]
     name = f"{bundled} (stand-in for {workload.model_name})"
     command = _bundled_engine(
         BUNDLED[bundled], name=name, note=f"`{missing}` is not installed: answers come from {name}"
@@ -178,6 +187,7 @@ def _stand_in(workload: Workload, missing: str) -> EngineCommand:
 
 def _bundled_model(workload: Workload) -> EngineCommand:
     name = workload.model_name
+    _refuse_other_than_bundled(name, workload.task_type)
     file = resources.files(__package__) / "models" / f"{name}.gguf"
     program = shutil.which("llama-server")
     if program and name == BUNDLED_TEXT and isinstance(file, Path) and file.is_file():
@@ -185,6 +195,30 @@ def _bundled_model(workload: Workload) -> EngineCommand:
         argv = ["llama-server", "--model", str(file), "--alias", name, "--temp", "0"]
         return _located(argv, program)
     return _bundled_engine(BUNDLED[name], name=name)
+
+
+def _means_bundled(name: str) -> bool:
+    """Whether it is the name of a bundled model, if a mistyped one, and not a file's or another's
+    repository."""
+    similar = name.startswith(_BUNDLED_PREFIX) and "/" not in name and not Path(name).exists()
+    return name in BUNDLED or similar
+
+
+def _refuse_other_than_bundled(name: str, task_type: str) -> None:
+    """Refuse a bundled model's name that is mistyped, and a task that the model does not do."""
+    tasks = ", ".join(task for task, model in _BUNDLED_FOR.items() if model == name)
+    if not tasks:
+        raise LocalError(
+            f"no bundled model is called `{name}`",
+            hint="there are " + " and ".join(f"`{bundled}`" for bundled in BUNDLED),
+        )
+    fitting = _BUNDLED_FOR.get(task_type)
+    if fitting != name:
+        other = f"; for {task_type} there is `{fitting}`" if fitting else ""
+        raise LocalError(
+            f"the model `{name}` does {tasks}, and the spec's task_type is {task_type}",
+            hint=f"change the spec's model or task_type{other}",
+        )
 
 
 def _only_bundled_can(workload: Workload, recipe: Recipe) -> bool:

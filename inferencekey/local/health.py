@@ -21,6 +21,8 @@ Say = Callable[[str, str], None]
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 _LOOK = aiohttp.ClientTimeout(total=5)
 _NOT_OFFERED = (404, 405, 501)
+_LATER = (408, 425, 429)
+"""Answers below 500 that promise more: the same request may be answered later."""
 
 
 class Prober:
@@ -35,7 +37,7 @@ class Prober:
 
     async def wait_until_serving(self, command: EngineCommand, say: Say) -> str:
         """Wait, for ever if need be, until the engine has answered a real request; return its
-        model's name."""
+        model's name. Raises LocalError where it refuses its workload's kind of request."""
         await self._until(self._listens)
         say("listen", f"{command.label} listens on {self._address}")
         await self._until(self.healthy)
@@ -91,7 +93,9 @@ class Prober:
             return []  # not every engine lists its models; the spec's own name is used then
 
     async def _warm_up(self, model: str, say: Say) -> None:
-        """Send the test request until the engine answers it, well or with a reason why not."""
+        """Send the test request until the engine answers it.
+
+        Raises LocalError where it refuses: it will refuse the workload's callers as well."""
         request = _test_request(self._workload.task_type, model)
         if request is None:
             say("warm_up", f"no test request is known for {self._workload.task_type}")
@@ -102,12 +106,19 @@ class Prober:
         told = ""
         while True:
             status, text = await self._ask(path, body)
-            verdict = _verdict(path, status, text, int((time.monotonic() - began) * 1000))
+            if status < 300:
+                say("warm_up", f"test request answered in {_ms_since(began)} ms")
+                return
+            verdict = f"test request to {path} answered with {status}: {text[:300]}"
+            if status < 500 and status not in _LATER:
+                raise LocalError(
+                    verdict,
+                    hint=f"check that the model does the spec's task_type, "
+                    f"{self._workload.task_type}",
+                )
             if verdict != told:
                 told = verdict
                 say("warm_up", verdict)
-            if status < 500:
-                return
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -153,7 +164,5 @@ def _test_request(task_type: str, model: str) -> tuple[str, dict[str, Json]] | N
     return None
 
 
-def _verdict(path: str, status: int, text: str, elapsed_ms: int) -> str:
-    if status < 300:
-        return f"test request answered in {elapsed_ms} ms"
-    return f"test request to {path} answered with {status}: {text[:300]}"
+def _ms_since(began: float) -> int:
+    return int((time.monotonic() - began) * 1000)

@@ -99,8 +99,8 @@ def test_detached_from_up_to_down(run: Run, state_dir: Path) -> None:
     assert status[3].split()[:4] == ["acme/bot", "ready", "vllm", "fake-model"]
     assert status[4].split() == ["acme/broken", "error", "mine", "fake-model", "-"]
     assert (
-        "broken: command not found: `no-such-engine`; install `no-such-engine` or put its folder on "
-        "PATH; or start the platform with `--stand-in`: the bundled model serves instead"
+        "broken: command not found: `no-such-engine`; install `no-such-engine` or put its folder "
+        "on PATH; or start the platform with `--stand-in`: the bundled model serves instead"
     ) in status
     as_json = json.loads(run("local", "status", "--json").stdout)
     assert [w["phase"] for w in as_json["workloads"]] == ["ready", "error"]

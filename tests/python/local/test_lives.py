@@ -80,11 +80,24 @@ def test_an_engine_that_never_answers_is_given_up(fault: tuple[str, ...]) -> Non
         assert "ended" in platform.log("bot")
 
 
-@pytest.mark.parametrize("fault", [("--no-health",), ("--refuse-chat", "400")])
-def test_an_engine_in_its_own_way_is_served(client: PlatformClient, fault: tuple[str, ...]) -> None:
-    """Without /health its model list counts; a refused test request is reported, not fatal."""
-    client.create(command=fake_command(*fault))
+def test_an_engine_without_a_health_route_is_served(client: PlatformClient) -> None:
+    """Its model list counts instead."""
+    client.create(command=fake_command("--no-health"))
     assert client.wait()["phase"] == "ready"
+
+
+def test_an_engine_that_refuses_the_workloads_task_is_an_error(
+    client: PlatformClient, platform: Platform
+) -> None:
+    """Callers would be refused as well: the phase is `error`, with the engine's reason."""
+    client.create(command=fake_command("--refuse-chat", "400"))
+    last = client.wait()
+    assert last["phase"] == "error"
+    assert last["message"] == (
+        'test request to /v1/chat/completions answered with 400: {"error": "no chat here"}; '
+        "check that the model does the spec's task_type, text2text"
+    )
+    assert "ended" in platform.log("bot")
 
 
 def test_a_port_that_another_program_holds_is_an_error(client: PlatformClient) -> None:

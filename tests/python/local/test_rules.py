@@ -156,9 +156,58 @@ def test_the_bundled_model_by_its_own_name(
 ) -> None:
     """Asked for by name it is nobody's stand-in."""
     monkeypatch.setenv("PATH", "/nowhere")
-    engine = resolve(workload("llamacpp", "text2text", model, None), stand_in=stand_in)
+    task_type = "embedding" if model.endswith("embed") else "text2text"
+    engine = resolve(workload("llamacpp", task_type, model, None), stand_in=stand_in)
     assert engine.stand_in is None
     assert engine.argv[-4:] == ("--model", bundled, "--served-model-name", model)
+
+
+MISFITS = [
+    # model, task type, the whole refusal
+    ("inferencekey-tiny", "embedding",
+     "the model `inferencekey-tiny` does text2text, omni, and the spec's task_type is embedding "
+     "(change the spec's model or task_type; for embedding there is `inferencekey-tiny-embed`)"),
+    ("inferencekey-tiny", "text2image",
+     "the model `inferencekey-tiny` does text2text, omni, and the spec's task_type is text2image "
+     "(change the spec's model or task_type)"),
+    ("inferencekey-tiny-embed", "text2text",
+     "the model `inferencekey-tiny-embed` does embedding, and the spec's task_type is text2text "
+     "(change the spec's model or task_type; for text2text there is `inferencekey-tiny`)"),
+    ("inferencekey-tinny", "text2text",
+     "no bundled model is called `inferencekey-tinny` "
+     "(there are `inferencekey-tiny` and `inferencekey-tiny-embed`)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "task_type", "words"), MISFITS)
+@pytest.mark.parametrize("stand_in", [True, False])
+def test_bundled_models_are_not_asked_for_what_they_cannot_do(
+    model: str, task_type: str, words: str, stand_in: bool
+) -> None:
+    """A task that the model does not do, or a mistyped name, is refused before anything starts."""
+    with pytest.raises(LocalError) as refused:
+        resolve(workload("llamacpp", task_type, model, None), stand_in=stand_in)
+    assert str(refused.value) == words
+
+
+@pytest.mark.parametrize("stand_in", [True, False])
+def test_a_file_is_served_whatever_its_name(tmp_path: Path, stand_in: bool) -> None:
+    """A file is not a bundled model, whatever its name begins with."""
+    file = tmp_path / "inferencekey-own.gguf"
+    file.touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        named = resolve(workload("llamacpp", "text2text", file.name, None), stand_in=stand_in)
+    assert file.name in named.argv
+
+
+@pytest.mark.parametrize("stand_in", [True, False])
+def test_nothing_stands_in_for_images(monkeypatch: pytest.MonkeyPatch, stand_in: bool) -> None:
+    """A text model in place of an image model would be ready and refuse every call."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(LocalError, match="no bundled model can stand in for text2image") as refused:
+        resolve(workload("stablediffusioncpp", "text2image", "m", None), stand_in=stand_in)
+    assert "--stand-in" not in str(refused.value)
 
 
 def workload(backend: str, task_type: str, model: str, command: str | None) -> Workload:
