@@ -23,7 +23,8 @@ class _DataclassFields:
         described: list[tuple[str, Any, Any]] = []
         for parameter in inspect.signature(owner).parameters.values():
             compared = parameter.name in owner.__match_args__
-            options: dict[str, Any] = {"compare": compared, "repr": compared}
+            shown = compared and parameter.name != "raw"
+            options: dict[str, Any] = {"compare": compared, "repr": shown}
             if parameter.name == "raw":
                 options["default_factory"] = dict
             elif parameter.default is not inspect.Parameter.empty:
@@ -36,7 +37,8 @@ class _DataclassFields:
 class Record:
     """A value that never changes: public properties over slots of the same name with an underscore.
 
-    It compares, hashes and prints by the fields in `__match_args__`, and pickles and copies.
+    It compares, hashes and prints by the fields in `__match_args__`, and pickles and copies. `raw`
+    is not printed: it would say everything a second time.
     """
 
     __slots__ = ()
@@ -64,8 +66,14 @@ class Record:
         return hash(tuple(v for v in self._values() if not isinstance(v, (dict, list))))
 
     def __repr__(self) -> str:
-        named = zip(type(self).__match_args__, self._values(), strict=True)
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in named)})"
+        named = [
+            f"{name}={self._shown(name)}" for name in type(self).__match_args__ if name != "raw"
+        ]
+        return f"{type(self).__name__}({', '.join(named)})"
+
+    def _shown(self, name: str) -> str:
+        """A field in the repr."""
+        return repr(getattr(self, name))
 
 
 def _refuse(record: Record, value: object) -> None:

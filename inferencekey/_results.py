@@ -149,6 +149,13 @@ class EmbedResult(Answer):
         self._model = model
         self._raw = {} if raw is None else raw
 
+    def _shown(self, name: str) -> str:
+        """The embeddings by their size: thousands of numbers tell a reader nothing."""
+        if name != "embeddings":
+            return super()._shown(name)
+        rows = self.embeddings
+        return f"<{len(rows)} x {len(rows[0]) if rows else 0}>"
+
     @property
     def embeddings(self) -> list[list[float]]:
         """Rows of finite float64, exact to the last bit; made when first read."""

@@ -72,6 +72,10 @@ class TextStream:
             self.close()
             raise
 
+    def __repr__(self) -> str:
+        state = "ended" if self._operation.ended else "open"
+        return f"<TextStream {state}, chunks read: {len(self._given)}>"
+
     def close(self) -> None:
         """End the stream, on the wire too. Never blocks; closing again does nothing."""
         self._batch = iter(())

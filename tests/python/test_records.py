@@ -107,6 +107,32 @@ def test_embeddings_are_exact_and_made_once() -> None:
     assert result.embeddings is result.embeddings
 
 
+@pytest.mark.parametrize(
+    ("record", "shown"),
+    [
+        (
+            TextResult("Hi", "m", "stop", {"id": 1}),
+            "TextResult(text='Hi', model='m', finish_reason='stop')",
+        ),
+        (TextChunk("Hi", raw=b'{"id": 1}'), "TextChunk(text='Hi', finish_reason=None)"),
+        (
+            EmbedResult(Vectors(bytes(8 * 768), 384), "m", {"data": []}),
+            "EmbedResult(embeddings=<2 x 384>, model='m')",
+        ),
+        (EmbedResult([], "m"), "EmbedResult(embeddings=<0 x 0>, model='m')"),
+    ],
+)
+def test_an_answer_prints_short(record: Any, shown: str) -> None:
+    """A result at a prompt is one line; `.raw` and the numbers are there to be asked for."""
+    assert repr(record) == shown
+
+
+def test_raw_counts_in_equality() -> None:
+    """What is not printed is compared all the same (wire.md 6.1)."""
+    assert TextChunk("Hi", raw={"id": 1}) != TextChunk("Hi", raw={"id": 2})
+    assert EmbedResult([[1.0]], "m") != EmbedResult([[2.0]], "m")
+
+
 def test_match_statements_see_the_fields() -> None:
     """Records can be taken apart by position."""
     match TextChunk("Hi", "stop"):

@@ -251,3 +251,14 @@ def test_streams_reuse_their_connection() -> None:
         for _ in range(3):
             list(bot.generate_text_stream(prompt="Hi"))
         assert len(double.journal.connections) == 1
+
+
+def test_a_stream_prints_its_state() -> None:
+    """A stream at a prompt says whether it is still to be read."""
+    with Double(WHOLE) as double:
+        stream = endpoint(double).generate_text_stream(prompt="Hi")
+        assert repr(stream) == "<TextStream open, chunks read: 0>"
+        next(stream)
+        assert repr(stream) == "<TextStream open, chunks read: 1>"
+        list(stream)
+        assert repr(stream) == "<TextStream ended, chunks read: 3>"
