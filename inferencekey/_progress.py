@@ -134,11 +134,12 @@ class Live(Drawn):
         super().__init__(workload_slug, stream, clock)
         self._colour = colour
         self._drawn = ""
+        self._failed = False
 
     def __call__(self, event: ReadinessEvent | None) -> None:
         """Draws the line again if it would look different."""
         self.last = event or self.last
-        phase = self.last.phase if self.last else ""
+        phase = self._phase()
         words = described(self.last) if self.last else "waiting for the platform"
         start = f"{MARKS.get(phase, '…')} {self.slug} "
         line = fitted(f"{start}{words}", self._columns() - len(self.elapsed()) - 3)
@@ -147,6 +148,25 @@ class Live(Drawn):
             return
         self._drawn = line
         self.write(f"\r\x1b[2K{self._painted(line, phase)}")
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # A wait that ends in an error, its deadline above all, does not leave a line that looks
+        # as if it still went on.
+        if error is not None and self._drawn:
+            self._failed = True
+            self(None)
+        self.close()
+
+    def _phase(self) -> str:
+        """What decides mark and colour."""
+        if self._failed:
+            return "error"
+        return self.last.phase if self.last else ""
 
     def close(self) -> None:
         """Keeps the last state of the line."""

@@ -81,6 +81,25 @@ def test_a_terminal_gets_one_line_drawn_again() -> None:
     ]
 
 
+def test_a_wait_that_ends_in_an_error_does_not_look_as_if_it_went_on() -> None:
+    """The line of a passed deadline shows its whole time, and that it failed."""
+    stream, clock = Terminal(), Clock()
+    show = Live("bot", stream, clock)
+    show(PULLING)
+    clock.now += 2.0
+    show.__exit__(TimeoutError, TimeoutError(), None)
+    last = stream.getvalue().split("\r\x1b[2K")[-1]
+    assert last == "✗ bot provisioning [pull]: pulling image  0:02\n"
+
+
+def test_an_error_before_the_first_line_draws_none() -> None:
+    """A refused argument is no failed wait."""
+    stream = Terminal()
+    with pytest.raises(ValueError, match="refused"), Live("bot", stream, Clock()):
+        raise ValueError("refused")
+    assert stream.getvalue() == ""
+
+
 def test_a_long_wait_shows_hours() -> None:
     """Minutes do not grow past 59."""
     assert "1:01:05" in played(Plain, 3665.0, READY)
