@@ -91,7 +91,7 @@ class ManagementClient(Client):
         ca_bundle: str | os.PathLike[str] | None = None,
         allow_http: bool = False,
     ) -> ManagementClient:
-        """A client that takes what is not given from the environment of this moment (wire.md 1.1).
+        """Make a client; what is not given comes from the environment as it is now (wire.md 1.1).
 
         `INFERENCEKEY_BASE_URL` (default `https://api.inferencekey.com`), `INFERENCEKEY_PROJECT`,
         `INFERENCEKEY_SDK_TOKEN`. Arguments and errors as for the constructor.
@@ -122,7 +122,7 @@ class ManagementClient(Client):
         project: str | None = None,
         timeout: float | Timeouts | None = None,
     ) -> EndpointRef:
-        """The workload under the spec's slug, created if absent, made to match if it drifted.
+        """Create the workload if it is absent, and make it match the spec if it drifted.
 
         The rules: wire.md 2.7 to 2.9.
         Any number of callers that ensure one slug end with one workload. Fields that are None in
@@ -159,9 +159,10 @@ class ManagementClient(Client):
         project: str | None = None,
         timeout: float | Timeouts | None = None,
     ) -> Plan:
-        """What `ensure` would do now: a value that is true if there is something to do, and prints.
+        """Tell what `ensure` would do now, and write nothing.
 
-        Writes nothing. Raises what `ensure` raises, but no DriftError: a conflict is a part of it.
+        The plan is true if there is something to do, and prints as a diff. Raises what `ensure`
+        raises, but no DriftError: a conflict is a part of it.
         """
         request = {"spec": _fields("plan", spec), "project": project, **clock_options(timeout)}
         return Plan.from_answer(self._ask("plan", request)["plan"])
@@ -173,7 +174,7 @@ class ManagementClient(Client):
         project: str | None = None,
         timeout: float | Timeouts | None = None,
     ) -> dict[str, Any]:
-        """The live workload as the platform describes it (keys: wire.md 2.5).
+        """Fetch the live workload as the platform describes it (keys: wire.md 2.5).
 
         Raises NotFound if there is none.
         """
@@ -184,7 +185,7 @@ class ManagementClient(Client):
     def list(
         self, *, project: str | None = None, timeout: float | Timeouts | None = None
     ) -> Workloads:
-        """All workloads of the project, as the platform describes them (keys: wire.md 2.5)."""
+        """List all workloads of the project, as the platform describes them (keys: wire.md 2.5)."""
         request = {"project": project, **clock_options(timeout)}
         workloads: Workloads = self._ask("list", request)["workloads"]
         return workloads
@@ -205,7 +206,7 @@ class ManagementClient(Client):
         on_progress: gets every event, on this thread, in place of the display; what it raises
             comes out unchanged.
         silent: no display. Else stderr shows one live line on a terminal, or a plain line per
-            phase.
+            phase; INFERENCEKEY_PROGRESS=live, plain or off in the environment decides it.
 
         Raises WaitTimeout when the time is over; WorkloadFailed (.phase, .step, .events) when the
         platform gave up.
@@ -216,8 +217,9 @@ class ManagementClient(Client):
             "timeout_ms": milliseconds("timeout", timeout),
         }
         with (
-            self._start("wait_until_ready", request) as running,
+            # The display's clock starts first, so that it never shows less than the deadline.
             _display(workload_slug, on_progress, silent) as show,
+            self._start("wait_until_ready", request) as running,
         ):
             while not running.ended:
                 event = running.next()
@@ -230,8 +232,9 @@ class ManagementClient(Client):
         project: str | None = None,
         timeout: float | Timeouts | None = None,
     ) -> bool:
-        """Did this call remove the workload (wire.md 2.10). False if there was none.
+        """Delete the workload (wire.md 2.10).
 
+        True if this call removed it, False if there was none.
         Irreversible: cloud GPUs are given back, private workers unassigned.
         """
         request = {"workload_slug": workload_slug, "project": project, **clock_options(timeout)}

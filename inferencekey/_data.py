@@ -86,7 +86,7 @@ class DataClient(Client):
         ca_bundle: str | os.PathLike[str] | None = None,
         allow_http: bool = False,
     ) -> DataClient:
-        """A client that takes what is not given from the environment of this moment (wire.md 1.1).
+        """Make a client; what is not given comes from the environment as it is now (wire.md 1.1).
 
         `INFERENCEKEY_BASE_URL` (default `https://api.inferencekey.com`), `INFERENCEKEY_PROJECT`,
         `INFERENCEKEY_API_KEY`. Arguments and errors as for the constructor.
@@ -111,7 +111,7 @@ class DataClient(Client):
         return client
 
     def endpoint(self, workload_slug: str, *, api_key: str | None = None) -> Endpoint:
-        """The workload's address on the data plane.
+        """Address a workload of the project.
 
         Sends nothing: that a workload does not exist shows at the first call.
 
@@ -155,7 +155,7 @@ class Endpoint(Bound):
         max_tokens: int | None = None,
         timeout: float | Timeouts | None = None,
     ) -> TextResult:
-        """The model's whole answer (wire.md 3.1).
+        """Ask the model, and wait for its whole answer (wire.md 3.1).
 
         prompt: one user message; or messages: the whole conversation, sent as it is.
         temperature, max_tokens: the engine's defaults if None.
@@ -178,7 +178,9 @@ class Endpoint(Bound):
         timeout: float | Timeouts | None = None,
         on_truncated: str = "raise",
     ) -> TextStream:
-        """The model's answer as it is written: an iterator of `TextChunk`, and a context manager.
+        """Ask the model, and read its answer as it is written.
+
+        The stream is an iterator of `TextChunk`, and a context manager.
 
         The request is sent and its status checked by this call (wire.md 3.2); chunks are read as
         they are asked for. Breaking out, `close()` or dropping the stream ends it on the wire.
@@ -196,7 +198,7 @@ class Endpoint(Bound):
     def embed(
         self, *, input: str | list[str], timeout: float | Timeouts | None = None
     ) -> EmbedResult:
-        """One embedding for each input, in order (wire.md 3.3). One string is a list of one."""
+        """Embed each input, in order (wire.md 3.3). One string is a list of one."""
         event = self._call("embed", {"input": input, **clock_options(timeout)})
         head = _marshal.decode(event.head)
         return EmbedResult(event.vectors, head["model"], event.raw)

@@ -41,32 +41,35 @@ if TYPE_CHECKING:
 
 
 class InferenceKeyError(Exception):
-    """The base of all errors: `str(error)` is one line, the facts are attributes."""
+    """The base of all errors: `str(error)` is one line, the facts are attributes.
+
+    code: stable across languages (wire.md 5.2); what programs should look at.
+    api_code: the server's own code.
+    status: HTTP status; None if there was no response.
+    attempts: requests sent for this call.
+    request_id: the response's `x-request-id`.
+    retryable: may the same call sensibly be made again.
+    retry_after: seconds after which the server would like to be asked again.
+    body: the answer's text, tokens masked, at most 64 KiB.
+    host: `host[:port]` that was spoken to.
+    operation: `ensure`, `generate_text`, …
+    field: the argument or spec field at fault, for example `config.max_model_len`.
+    hint: what to do next. It is no part of `str(error)`, so print it beside the message; from
+        Python 3.11 on a traceback ends with it.
+    """
 
     code: str = "internal_error"
-    """Stable across languages (wire.md 5.2); what programs should look at."""
     api_code: str | None = None
-    """The server's own code."""
     status: int | None = None
-    """HTTP status; None if there was no response."""
     attempts: int | None = None
-    """Requests sent for this call."""
     request_id: str | None = None
-    """The response's `x-request-id`."""
     retryable: bool = False
-    """May the same call sensibly be made again."""
     retry_after: float | None = None
-    """Seconds after which the server would like to be asked again."""
     body: str | None = None
-    """The answer's text, tokens masked, at most 64 KiB."""
     host: str | None = None
-    """`host[:port]` that was spoken to."""
     operation: str | None = None
-    """`ensure`, `generate_text`, …"""
     field: str | None = None
-    """The argument or spec field at fault, for example `config.max_model_len`."""
     hint: str | None = None
-    """What to do next."""
 
     def __init__(self, message: str = "", **attributes: object) -> None:
         super().__init__(message)
@@ -92,11 +95,13 @@ class ValidationError(InferenceKeyError):
 
 
 class DriftError(ValidationError):
-    """The live workload differs from the spec, and may not or cannot be changed in place."""
+    """The live workload differs from the spec, and may not or cannot be changed in place.
+
+    plan: what differs.
+    """
 
     code = "drift"
     plan: Plan | None = None
-    """What differs."""
 
 
 class AuthError(InferenceKeyError):
@@ -112,11 +117,13 @@ class PermissionDenied(InferenceKeyError):
 
 
 class ApiError(InferenceKeyError):
-    """The platform or the way to it failed; the classes below say how."""
+    """The platform or the way to it failed; the classes below say how.
+
+    partial: what had arrived, if a stream failed after its start.
+    """
 
     code = "http_error"
     partial: Partial | None = None
-    """What had arrived, if a stream failed after its start."""
 
 
 class NotFound(ApiError):
@@ -132,11 +139,13 @@ class Conflict(ApiError):
 
 
 class PlanStale(Conflict):
-    """The live workload moved since the plan was made; nothing was written."""
+    """The live workload moved since the plan was made; nothing was written.
+
+    plan: the plan that no longer fits.
+    """
 
     code = "plan_stale"
     plan: Plan | None = None
-    """The plan that no longer fits."""
 
 
 class RateLimited(ApiError):
@@ -176,11 +185,13 @@ class ProxyError(ConnectionFailed):
 
 
 class Timeout(ApiError, TimeoutError):
-    """A clock ran out."""
+    """A clock ran out.
+
+    kind: which clock: `connect`, `first_token`, `idle` or `total` (see `Timeouts`).
+    """
 
     code = "timeout_total"
     kind: str | None = None
-    """Which clock: `connect`, `first_token`, `idle` or `total` (see `Timeouts`)."""
 
 
 class StreamStalled(Timeout):
@@ -202,23 +213,27 @@ class ProtocolError(ApiError):
 
 
 class LimitExceeded(ProtocolError):
-    """The answer is larger than a limit."""
+    """The answer is larger than a limit.
+
+    limit: the limit's name.
+    """
 
     code = "limit_exceeded"
     limit: str | None = None
-    """The limit's name."""
 
 
 class WorkloadFailed(ApiError):
-    """The platform gave up on the workload; the message has its words."""
+    """The platform gave up on the workload; the message has its words.
+
+    phase: `error`, or the platform's newer word for it.
+    step: the step in which it failed.
+    events: the last events before the end, at most 20.
+    """
 
     code = "workload_failed"
     phase: str | None = None
-    """`error`, or the platform's newer word for it."""
     step: str | None = None
-    """The step in which it failed."""
     events: list[ReadinessEvent] | None = None
-    """The last events before the end, at most 20."""
 
 
 class Cancelled(ApiError):
@@ -243,15 +258,16 @@ class WaitTimeout(InferenceKeyError, TimeoutError):
     """The deadline of `wait_until_ready` passed.
 
     The workload goes on starting, so waiting again is sensible.
+
+    phase: the last phase seen.
+    step: the last step seen.
+    events: the last events before the deadline, at most 20.
     """
 
     code = "wait_timeout"
     phase: str | None = None
-    """The last phase seen."""
     step: str | None = None
-    """The last step seen."""
     events: list[ReadinessEvent] | None = None
-    """The last events before the deadline, at most 20."""
 
 
 class DriftWarning(UserWarning):

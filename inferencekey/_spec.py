@@ -21,33 +21,34 @@ class WorkloadSpec:
 
     All checks happen when the spec is used, in the core (wire.md 1.4), so a spec can be built up
     field by field. A token never belongs into a spec: the platform stores and shows it.
+
+    name: free text for people.
+    slug: the workload's address in its project; canonical form: wire.md 2.4.
+    model: the model in the backend's own words, sent as it is.
+    backend: what serves the model; a string that is no `Backend` is the slug of a custom backend.
+    project: project slug; None = the client's.
+    description: free text; "" is a value, and clears it.
+    command: the engine's launch command, run as written; the worker adds host and port.
+    vllm_version: version of vLLM that the worker shall use.
+    task_type: None creates a `text2text` workload. It cannot change later.
+    config: settings of the backend; keys that are not named here stay as they are live.
+    execution_policy: when there are workers.
+    execution_policy_config: settings of that policy, for example `{"replicas": 1}` for `fixed`.
+    worker_id: a worker of your own to run on (`wrk_…`).
+    gpu_resource_id: one GPU of that worker.
     """
 
     name: str
-    """Free text for people."""
     slug: str
-    """The workload's address in its project; canonical form: wire.md 2.4."""
     model: str
-    """The model in the backend's own words, sent as it is."""
     backend: Backend | str
-    """What serves the model; a string that is no `Backend` is the slug of a custom backend."""
     project: str | None = None
-    """Project slug; None = the client's."""
     description: str | None = None
-    """Free text; "" is a value, and clears it."""
     command: str | None = None
-    """The engine's launch command, run as written; the worker adds host and port."""
     vllm_version: str | None = None
-    """Version of vLLM that the worker shall use."""
     task_type: TaskType | str | None = None
-    """None creates a `text2text` workload. It cannot change later."""
     config: dict[str, Any] | None = None
-    """Settings of the backend; keys that are not named here stay as they are live."""
     execution_policy: ExecutionPolicy | str | None = None
-    """When there are workers."""
     execution_policy_config: dict[str, Any] | None = None
-    """Settings of that policy, for example `{"replicas": 1}` for `fixed`."""
     worker_id: str | None = None
-    """A worker of your own to run on (`wrk_…`)."""
     gpu_resource_id: str | None = None
-    """One GPU of that worker."""

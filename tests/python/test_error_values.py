@@ -92,6 +92,14 @@ def test_every_class_says_what_it_means(cls: type[InferenceKeyError]) -> None:
     assert cls.__doc__ is not (cls.__mro__[1].__doc__)
 
 
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_help_explains_every_attribute(cls: type[InferenceKeyError]) -> None:
+    """`help()` and an IDE show a class's docstring, and nothing of its attributes' own."""
+    explained = inspect.getdoc(cls) or ""
+    for name in inspect.get_annotations(cls):
+        assert f"\n{name}: " in explained
+
+
 def test_codes_of_classes_are_distinct_from_their_parents() -> None:
     """An error made without a code has the one of its class (wire.md 5.2)."""
     assert _errors.NotFound("x").code == "not_found"
@@ -103,6 +111,13 @@ def test_a_misspelt_attribute_is_refused() -> None:
     """A typo in a test double does not become a silent attribute."""
     with pytest.raises(TypeError, match="NotFound has no attribute 'statu'"):
         _errors.NotFound("x", statu=404)
+
+
+def test_the_message_stays_without_the_hint() -> None:
+    """The message is the one line of wire.md 5.3 on every Python; `.hint` is beside it."""
+    error = filled(WorkloadFailed)
+    assert str(error) == "ensure: it failed"
+    assert error.hint == "try again"
 
 
 @pytest.mark.skipif(not hasattr(BaseException, "add_note"), reason="notes came with 3.11")

@@ -307,3 +307,33 @@ def test_a_spec_is_a_mutable_dataclass() -> None:
     spec = WorkloadSpec(name="Bot", slug="bot", model="m", backend=Backend.VLLM)
     spec.config = {"max_model_len": 4096}
     assert dataclasses.replace(spec, model="n").config == {"max_model_len": 4096}
+
+
+VERBS = (
+    "Address",
+    "Ask",
+    "Block",
+    "Create",
+    "Delete",
+    "Embed",
+    "End",
+    "Fetch",
+    "List",
+    "Make",
+    "Tell",
+)
+
+
+@pytest.mark.parametrize("cls", [ManagementClient, DataClient, Endpoint])
+def test_what_a_call_does_is_the_first_word_of_its_description(cls: type) -> None:
+    """Whoever sees one line in an editor sees what the call does."""
+    for name, member in inspect.getmembers(cls, callable):
+        if not name.startswith("_"):
+            assert (inspect.getdoc(member) or "").startswith(VERBS), name
+
+
+def test_help_explains_every_field_of_a_spec() -> None:
+    """`help(WorkloadSpec)` has a line for each field."""
+    explained = inspect.getdoc(WorkloadSpec) or ""
+    for field in dataclasses.fields(WorkloadSpec):
+        assert f"\n{field.name}: " in explained
