@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The console script is installed with or without the extra that it needs.
         sys.stderr.write(
             "error: the command line needs the package `click`\n\n"
-            'hint: pip install "inferencekey[cli]"\n'
+            'hint: pip install "inferencekey[local]"\n'
         )
         return 1
     return run(arguments)

@@ -25,11 +25,24 @@ def __getattr__(name: str) -> object:
     """Load `Platform` when it is first asked for: the engine and the command line need no
     aiohttp."""
     if name == "Platform":
-        from .platform import Platform
-
-        return Platform
+        return _platform_class()
     if name == "LocalError":
         from .errors import LocalError
 
         return LocalError
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _platform_class() -> type[Platform]:
+    from .errors import EXTRA_PACKAGES, INSTALL
+
+    try:
+        from .platform import Platform
+    except ModuleNotFoundError as missing:
+        if missing.name not in EXTRA_PACKAGES:
+            raise
+        raise ModuleNotFoundError(
+            f"the embedded platform needs the package `{missing.name}`: {INSTALL}",
+            name=missing.name,
+        ) from None
+    return Platform

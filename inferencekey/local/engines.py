@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
-from .errors import LocalError
+from .errors import INSTALL, LocalError
 from .types import BACKENDS, Address, EngineCommand, Workload
 
 BUNDLED_TEXT = "inferencekey-tiny"
@@ -234,7 +234,7 @@ def _bundled_engine(model: str, *, name: str | None = None, note: str = "") -> E
     ):
         raise LocalError(
             "the bundled engine is not installed",
-            hint='install it: pip install "inferencekey[local]"',
+            hint=f"install it: {INSTALL}",
         )
     served = ["--served-model-name", name] if name else []
     # The engine must find this very package, also where it was put on the path by the running

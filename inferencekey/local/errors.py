@@ -10,6 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+INSTALL = 'pip install "inferencekey[local]"'
+"""What installs all that the platform and its command line need."""
+EXTRA_PACKAGES = ("aiohttp", "mistralrs", "multidict", "yarl")
+"""Packages of the extra `local`, whose absence is explained instead of traced."""
+
 CODES = {
     400: "bad_request",
     401: "unauthorized",

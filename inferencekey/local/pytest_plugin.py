@@ -22,7 +22,8 @@ def inferencekey_platform(
     inferencekey_platform_options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Platform]:
     """A fresh platform with an empty project; `from_env` finds it for the length of the test."""
-    from .platform import Platform
+    # Not from `.platform`: the package says what to install where something is missing.
+    from inferencekey.local import Platform
 
     with Platform(**inferencekey_platform_options) as platform:
         for name, value in platform.env().items():
