@@ -22,6 +22,8 @@ http_logger.setLevel(logging.CRITICAL)
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """Of one request, on either plane."""
 
+_DOUBLED = ("/api/api/", "/api/endpoint/")
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -70,8 +72,10 @@ def _rendered(refusal: HttpError) -> web.Response:
 
 def _from_aiohttp(request: web.Request, refusal: web.HTTPException) -> HttpError:
     """The platform's words for what the web framework refuses by itself."""
+    # A URL of one plane was taken for the base URL of both.
+    hint = "; the base URL is without `/api`" if request.path.startswith(_DOUBLED) else ""
     messages = {
-        404: f"no such route: {request.method} {request.path}",
+        404: f"no such route: {request.method} {request.path}{hint}",
         405: f"{request.method} is not allowed here",
         413: f"the body is larger than {MAX_BODY_BYTES // 1024 // 1024} MiB",
     }

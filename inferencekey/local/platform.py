@@ -95,6 +95,10 @@ class Platform:
             self._loop.call_soon_threadsafe(self._server.stopping.set)
             thread.join()
 
+    def __repr__(self) -> str:
+        where = self._server.base_url if self._thread else "not running"
+        return f"<inferencekey.local.Platform {where}, project {self.project}>"
+
     def __enter__(self) -> Platform:
         return self.start()
 

@@ -117,6 +117,8 @@ class Reconciler:
 
     def _end(self, workload_id: str, *, deleted: bool) -> asyncio.Task[None]:
         running = self._running.pop(workload_id)
+        if deleted:
+            logger.info("%s/%s  deleted", running.workload.project_slug, running.workload.slug)
         running.readiness.close(deleted=deleted)
         running.task.cancel()
         task = asyncio.create_task(finish(running.task))

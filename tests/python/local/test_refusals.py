@@ -112,6 +112,13 @@ def test_refused(
         assert answer.headers["allow"]
 
 
+@pytest.mark.parametrize("path", ["/api" + CONTROL, "/api" + DATA])
+def test_a_doubled_api_is_explained(refusing: PlatformClient, path: str) -> None:
+    """The URL of a plane was given as the base URL."""
+    answer = refusing.send("GET", path)
+    assert answer.message == f"no such route: GET {path}; the base URL is without `/api`"
+
+
 @pytest.mark.parametrize("token", ["reader", "control"])
 def test_a_token_that_may_read_reads(
     refusing: PlatformClient, tokens: dict[str, str], token: str

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferencekey.local import LocalError
+from inferencekey.local import LocalError, Platform
 from inferencekey.local.engine_log import FILE_BYTES, EngineLog
 from inferencekey.local.engines import argv_for, env_for, resolve
 from inferencekey.local.json_edit import replace_value
@@ -308,3 +310,28 @@ def test_pauses_grow_and_end() -> None:
     assert [timings.next_pause(n, was_ready=False) for n in (1, 2, 3)] == [0.5, 1.0, None]
     after = [timings.next_pause(n, was_ready=True) for n in range(1, 7)]
     assert after == [0.5, 1.0, 2.0, 4.0, 8.0, None]
+
+
+def test_a_platform_shows_where_it_is() -> None:
+    """Its repr, before, in and after its time; no token is part of it."""
+    platform = Platform()
+    assert repr(platform) == "<inferencekey.local.Platform not running, project acme>"
+    with platform:
+        url = platform.base_url
+        assert repr(platform) == f"<inferencekey.local.Platform {url}, project acme>"
+    assert repr(platform) == "<inferencekey.local.Platform not running, project acme>"
+
+
+@pytest.mark.parametrize("missing", ["aiohttp", "multidict"])
+def test_a_missing_package_is_named_with_its_extra(missing: str) -> None:
+    """The import says what to install, and is still the error that imports raise."""
+    program = (
+        f"import sys; sys.modules[{missing!r}] = None; from inferencekey.local import Platform"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=15, check=False
+    )
+    assert done.stderr.splitlines()[-1] == (
+        f"ModuleNotFoundError: the embedded platform needs the package `{missing}`: "
+        'pip install "inferencekey[local]"'
+    )
