@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from . import procs
 from .errors import LocalError
-from .paths import private_dir, write_private
+from .paths import own_dir, write_private
 from .types import Json
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ START_TIMEOUT = 30.0
 """Seconds until a detached platform must answer."""
 STOP_TIMEOUT = 20.0
 """Seconds until a platform that was asked to stop must be gone."""
-_NOT_RUNNING_HINT = "start one with `inferencekey local up`"
+_START_HINT = "start one with `inferencekey local up`, or name the directory of one by `--data-dir`"
+_STOP_HINT = "if one runs with another directory, name it by `--data-dir`"
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,11 +76,13 @@ class Running:
         return content
 
 
-def find_running(data_dir: Path) -> Running:
-    """The platform that runs over this data directory. Raises LocalError if none does."""
+def find_running(data_dir: Path, *, hint: str = _START_HINT) -> Running:
+    """The platform that runs over this data directory.
+
+    hint: of the LocalError that is raised if none does."""
     running = _read(data_dir)
     if running is None or not running.is_alive():
-        raise LocalError("no platform is running", hint=_NOT_RUNNING_HINT)
+        raise LocalError(f"no platform is running with the directory {data_dir}", hint=hint)
     return running
 
 
@@ -93,7 +96,6 @@ def start_detached(argv: Sequence[str], data_dir: Path) -> Running:
     """Run `argv`, a command that runs a platform in the foreground, in the background.
 
     Returns once it answers. Raises LocalError with the command's own words if it ends before."""
-    private_dir(data_dir)
     with _locked(data_dir):
         pass  # refuses here and now, in words, if one is running
     log = log_file(data_dir)
@@ -125,7 +127,7 @@ def stop(data_dir: Path) -> Running:
     """Stop the platform of this data directory and wait for its end; what it was.
 
     Raises LocalError if none runs. One that does not answer is ended by signals."""
-    running = find_running(data_dir)
+    running = find_running(data_dir, hint=_STOP_HINT)
     try:
         running.call("POST", "/local/shutdown")
     except LocalError:
@@ -195,7 +197,7 @@ def _read(data_dir: Path) -> Running | None:
 @contextmanager
 def _locked(data_dir: Path) -> Iterator[None]:
     """Hold the data directory, or LocalError that names who holds it."""
-    descriptor = os.open(private_dir(data_dir) / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(own_dir(data_dir) / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

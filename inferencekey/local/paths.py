@@ -8,6 +8,8 @@ import stat
 import tempfile
 from pathlib import Path
 
+from .errors import LocalError
+
 _LONGEST_NAME = 200
 
 
@@ -51,6 +53,18 @@ def private_dir(path: Path) -> Path:
     """`path` as a directory with mode 0700, made with its parents where it is missing."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
+
+
+def own_dir(path: Path) -> Path:
+    """The platform's data directory, made where it is missing. Raises LocalError if it cannot
+    be."""
+    try:
+        return private_dir(path)
+    except OSError as cause:
+        raise LocalError(
+            f"cannot make the directory {path}: {cause.strerror}",
+            hint="name another with `--data-dir`",
+        ) from cause
 
 
 def write_private(path: Path, text: str) -> None:

@@ -24,7 +24,7 @@ from .data import DataPlane
 from .engines import resolve
 from .errors import LocalError
 from .orphans import EngineRecords
-from .paths import private_dir
+from .paths import own_dir
 from .reconciler import Reconciler
 from .settings import Settings
 from .store import Store
@@ -131,7 +131,7 @@ class Server:
 
     def _data_dir(self) -> Path:
         if self.settings.data_dir:
-            return private_dir(self.settings.data_dir)
+            return own_dir(self.settings.data_dir)
         path = Path(tempfile.mkdtemp(prefix="inferencekey-"))
         self._exit.callback(shutil.rmtree, path, ignore_errors=True)
         return path

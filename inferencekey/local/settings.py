@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,9 +43,23 @@ class Settings:
                 f"the project name {self.project!r} is not a slug",
                 hint="use a-z, 0-9 and single `-` in between",
             )
-        if not self.allow_remote and not is_loopback(self.host):
+        if is_loopback(self.host):
+            return
+        if not _is_address(self.host):
+            raise LocalError(
+                f"{self.host} is neither an address nor a name that leads to one",
+                hint="keep to 127.0.0.1",
+            )
+        if not self.allow_remote:
             raise LocalError(
                 f"{self.host} can be reached from other machines, "
                 "and a control token runs commands on this one",
                 hint="keep to 127.0.0.1, or say `--allow-remote` on a network that you trust",
             )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(socket.getaddrinfo(host, None))
+    except (OSError, UnicodeError):
+        return False
