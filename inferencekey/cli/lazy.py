@@ -13,7 +13,7 @@ class LazyGroup(click.Group):
     command."""
 
     def __init__(self, *, name: str, help: str, table: Mapping[str, tuple[str, str]]) -> None:
-        super().__init__(name=name, help=help, callback=_help_alone, invoke_without_command=True)
+        super().__init__(name=name, help=help, callback=help_alone, invoke_without_command=True)
         self._table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -34,7 +34,7 @@ class LazyGroup(click.Group):
 
 
 @click.pass_context
-def _help_alone(ctx: click.Context) -> None:
+def help_alone(ctx: click.Context) -> None:
     """Show help where no command was named."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -9,12 +9,9 @@ from importlib import metadata
 
 import click
 
-from inferencekey.local.errors import LocalError
+from inferencekey.local.errors import EXTRA_PACKAGES, INSTALL, LocalError
 
 from .lazy import LazyGroup
-
-_EXTRA_LOCAL = ("aiohttp", "mistralrs", "multidict", "yarl")
-"""Packages of the extra `local`, whose absence is explained instead of traced."""
 
 
 def _version() -> str:
@@ -43,15 +40,14 @@ def run(arguments: Sequence[str] | None) -> int:
         path = wrong.ctx.command_path if wrong.ctx else "inferencekey"
         return _tell(wrong.format_message(), f"see `{path} --help`", code=2)
     except click.ClickException as failure:
-        return _tell(failure.format_message(), None, code=failure.exit_code)
+        hint = getattr(failure, "hint", None)
+        return _tell(failure.format_message(), hint, code=failure.exit_code)
     except LocalError as refusal:
         return _tell(refusal.message, refusal.hint)
     except ModuleNotFoundError as missing:
-        if missing.name not in _EXTRA_LOCAL:
+        if missing.name not in EXTRA_PACKAGES:
             raise
-        return _tell(
-            f"this command needs the package `{missing.name}`", 'pip install "inferencekey[local]"'
-        )
+        return _tell(f"this command needs the package `{missing.name}`", INSTALL)
     except (click.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
@@ -65,7 +61,10 @@ def run(arguments: Sequence[str] | None) -> int:
 
 def _tell(message: str, hint: str | None, *, code: int = 1) -> int:
     """An error line without a full stop, a blank line, then what to do (style.md 3.6)."""
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {message.rstrip('.')}", err=True)
+    # None leaves it to click, which knows a terminal but not the NO_COLOR of no-color.org.
+    color = False if os.environ.get("NO_COLOR") else None
+    error = click.style("error:", fg="red", bold=True)
+    click.echo(f"{error} {message.rstrip('.')}", err=True, color=color)
     if hint:
-        click.echo(f"\n{click.style('hint:', fg='cyan', bold=True)} {hint}", err=True)
+        click.echo(f"\n{click.style('hint:', fg='cyan', bold=True)} {hint}", err=True, color=color)
     return code

@@ -38,7 +38,7 @@ def issue_token(
     ]
     if malformed:
         raise HttpError(
-            400, f"`grants`: {malformed[0]!r} must look like `project/slug` or `project/*`"
+            400, f"the grant {malformed[0]!r} must look like `project/slug` or `project/*`"
         )
     token_id, text = mint(kind)
     if kind == "sdk":

@@ -31,6 +31,7 @@ class _NotFound(click.ClickException):
     """The command does not exist; the exit code is that of shells."""
 
     exit_code = 127
+    hint = "check its name and PATH; what follows `--` is run without a shell"
 
 
 class _NotExecutable(click.ClickException):

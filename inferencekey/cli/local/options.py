@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -11,8 +12,8 @@ from inferencekey.local.paths import default_data_dir
 data_dir = click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    default=default_data_dir,
-    show_default="$XDG_STATE_HOME/inferencekey/local",
+    default=default_data_dir(),
+    show_default=True,
     help="Directory of the platform: its address, tokens and logs.",
 )
 project = click.option(
@@ -31,3 +32,8 @@ start_timeout = click.option(
     metavar="SECONDS",
     help="How long an engine may take until it answers.",
 )
+
+
+def data_dir_again(chosen: Path) -> str:
+    """The option as other commands need it for the same directory; empty for the default one."""
+    return "" if chosen == default_data_dir() else f" --data-dir {shlex.quote(str(chosen))}"

@@ -8,23 +8,26 @@ from pathlib import Path
 
 import click
 
+from inferencekey.cli.lazy import help_alone
 from inferencekey.local.daemon import find_running
 from inferencekey.local.types import SCOPES, Json
 
 from . import options
 from .table import write_table
 
-
-@click.group("token")
-def command() -> None:
-    """Create, list and revoke tokens of the running platform.
+command = click.Group(
+    "token",
+    callback=help_alone,
+    invoke_without_command=True,
+    help="""Create, list and revoke tokens of the running platform.
 
     \b
     Examples:
       inferencekey local token create data --grant acme/support-bot
       inferencekey local token create control --scope workload:read
       inferencekey local token revoke 1a2b3c4d
-    """
+    """,
+)
 
 
 @command.command("create")
@@ -94,6 +97,11 @@ def list_tokens(as_json: bool, data_dir: Path) -> None:
 def revoke(token: str, data_dir: Path) -> None:
     """Revoke TOKEN, given by its id or its text, at once."""
     token_id = re.sub(r"^ik_[a-z]+_|(_[0-9a-f]+|…)$", "", token)
+    if not re.fullmatch(r"[0-9A-Za-z]+", token_id):
+        raise click.BadParameter(
+            "neither the id nor the text of a token; `inferencekey local token list` shows the ids",
+            param_hint="TOKEN",
+        )
     find_running(data_dir).call("DELETE", f"/local/tokens/{token_id}")
     click.echo(f"revoked {token_id}", err=True)
 

@@ -9,11 +9,16 @@ from pathlib import Path
 import click
 
 from inferencekey.local.daemon import Running, log_file, run_foreground, start_detached
-from inferencekey.local.paths import default_data_dir
 from inferencekey.local.phases import Timings
 from inferencekey.local.settings import DEFAULT_PORT, Settings
 
 from . import options
+
+
+class Port(click.IntRange):
+    """A port's number; `name` is what click calls a value that is none."""
+
+    name = "port"
 
 
 @click.command("up")
@@ -24,7 +29,7 @@ from . import options
     "--port",
     default=DEFAULT_PORT,
     show_default=True,
-    type=click.IntRange(0, 65535),
+    type=Port(0, 65535),
     help="Port to listen on; 0 takes a free one.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -102,21 +107,18 @@ def _foreground_command(ctx: click.Context) -> list[str]:
 
 
 def _greet(running: Running, data_dir: Path, log: Path | None) -> None:
-    own_dir = "" if data_dir == default_data_dir() else f" --data-dir {data_dir}"
+    own_dir = options.data_dir_again(data_dir)
+    # Without a terminal there is no Ctrl-C: the output goes to a file, or to a service manager.
+    stop = "Ctrl-C" if log is None and sys.stderr.isatty() else f"inferencekey local down{own_dir}"
     state = running.db or "in memory, gone when it stops (keep it with --db FILE)"
     click.echo(
         "inferencekey local is up, for development and tests, not for production\n\n"
-        f"  control plane  {running.base_url}/api\n"
-        f"  data plane     {running.base_url}/endpoint\n"
-        f"  project        {running.env['INFERENCEKEY_PROJECT']}\n"
-        f"  state          {state}\n\n"
+        f"  base URL  {running.base_url}\n"
+        f"  project   {running.env['INFERENCEKEY_PROJECT']}\n"
+        f"  state     {state}\n\n"
         f'variables:  eval "$(inferencekey local env{own_dir})"\n'
-        + (
-            f"log:        {log}\nstop:       inferencekey local down{own_dir}"
-            if log
-            else "stop:       Ctrl-C"
-        )
-        + "\n",
+        + (f"log:        {log}\n" if log else "")
+        + f"stop:       {stop}\n",
         err=True,
     )
 

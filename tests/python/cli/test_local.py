@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -23,11 +24,60 @@ def test_help_names_every_command_and_an_example(run: Run) -> None:
     listed = run("local", "--help").stdout
     assert run("local").stdout == listed
     assert run().stdout == run("--help").stdout
+    token = run("local", "token")
+    assert (token.returncode, token.stderr) == (0, "")
+    assert token.stdout == run("local", "token", "--help").stdout
     for name in COMMANDS:
         assert re.search(rf"^  {name}  ", listed, re.MULTILINE)
         shown = run("local", name, "--help")
         assert (shown.returncode, shown.stderr) == (0, "")
         assert "Example" in shown.stdout
+
+
+def test_help_shows_the_directory_itself(run: Run, state_dir: Path) -> None:
+    """The default of `--data-dir` is a path, not a variable that may be unset."""
+    shown = "".join(run("local", "status", "--help").stdout.split())
+    assert f"[default:{state_dir}/inferencekey/local]" in shown
+
+
+def test_no_color_is_heeded(state_dir: Path) -> None:
+    """On a terminal errors are coloured, unless NO_COLOR is set (no-color.org)."""
+    plain = on_terminal("local", "upp", NO_COLOR="1")
+    assert plain == b"error: No such command 'upp'\r\n\r\nhint: see `inferencekey local --help`\r\n"
+    assert b"\x1b[31m" in on_terminal("local", "upp", NO_COLOR="")
+
+
+def on_terminal(*arguments: str, **env: str) -> bytes:
+    """What a terminal gets on stderr."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        done = subprocess.run(
+            cli(*arguments), stderr=theirs, env=os.environ | env, timeout=15, check=False
+        )
+        os.close(theirs)
+        assert done.returncode == 2
+        return terminal.read(4096)
+
+
+@pytest.mark.parametrize(
+    ("missing", "arguments", "stderr"),
+    [
+        ("click", ["local", "up"], "error: the command line needs the package `click`"),
+        ("aiohttp", ["local", "exec", "true"], "error: this command needs the package `aiohttp`"),
+        ("multidict", ["local", "up"], "error: this command needs the package `multidict`"),
+    ],
+)
+def test_a_missing_extra_is_named_at_once(missing: str, arguments: list[str], stderr: str) -> None:
+    """Whatever is missing, one install line brings all of it."""
+    program = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        f"from inferencekey.cli import main; sys.exit(main({arguments!r}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=15, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == stderr + '\n\nhint: pip install "inferencekey[local]"\n'
 
 
 WRONG_USAGE = [
@@ -37,16 +87,37 @@ WRONG_USAGE = [
     (["local", "up", "--port", "70000"], 2,
      "error: Invalid value for '--port': 70000 is not in the range 0<=x<=65535\n\n"
      "hint: see `inferencekey local up --help`\n"),
+    (["local", "up", "--port", "abc"], 2,
+     "error: Invalid value for '--port': 'abc' is not a valid port\n\n"
+     "hint: see `inferencekey local up --help`\n"),
+    (["local", "up", "--host", "no-such-host.invalid"], 1,
+     "error: no-such-host.invalid is neither an address nor a name that leads to one\n\n"
+     "hint: keep to 127.0.0.1\n"),
+    (["local", "up", "--data-dir", "/dev/null/x"], 1,
+     "error: cannot make the directory /dev/null/x: Not a directory\n\n"
+     "hint: name another with `--data-dir`\n"),
+    (["local", "up", "--detach", "--data-dir", "/dev/null/x"], 1,
+     "error: cannot make the directory /dev/null/x: Not a directory\n\n"
+     "hint: name another with `--data-dir`\n"),
+    (["local", "token", "revoke", ""], 2,
+     "error: Invalid value for TOKEN: neither the id nor the text of a token; "
+     "`inferencekey local token list` shows the ids\n\n"
+     "hint: see `inferencekey local token revoke --help`\n"),
     (["local", "up", "--host", "0.0.0.0"], 1,
      "error: 0.0.0.0 can be reached from other machines, and a control token runs commands on "
      "this one\n\n"
      "hint: keep to 127.0.0.1, or say `--allow-remote` on a network that you trust\n"),
-    (["local", "status"], 1,
-     "error: no platform is running\n\nhint: start one with `inferencekey local up`\n"),
-    (["local", "down"], 1,
-     "error: no platform is running\n\nhint: start one with `inferencekey local up`\n"),
-    (["local", "env"], 1,
-     "error: no platform is running\n\nhint: start one with `inferencekey local up`\n"),
+    (["local", "status", "--data-dir", "/nowhere"], 1,
+     "error: no platform is running with the directory /nowhere\n\n"
+     "hint: start one with `inferencekey local up`, or name the directory of one by "
+     "`--data-dir`\n"),
+    (["local", "down", "--data-dir", "/nowhere"], 1,
+     "error: no platform is running with the directory /nowhere\n\n"
+     "hint: if one runs with another directory, name it by `--data-dir`\n"),
+    (["local", "env", "--data-dir", "/nowhere"], 1,
+     "error: no platform is running with the directory /nowhere\n\n"
+     "hint: start one with `inferencekey local up`, or name the directory of one by "
+     "`--data-dir`\n"),
     (["local", "logs", "bot"], 1,
      "error: no engine of workload `bot` in project `acme` has written a log\n\n"
      "hint: see `inferencekey local status` for the workloads and what they wait for\n"),
@@ -54,7 +125,8 @@ WRONG_USAGE = [
      "error: Invalid value for SLUG: may not contain the path part `.` or `..`\n\n"
      "hint: see `inferencekey local logs --help`\n"),
     (["local", "exec", "--", "no-such-command"], 127,
-     "error: command not found: `no-such-command`\n"),
+     "error: command not found: `no-such-command`\n\n"
+     "hint: check its name and PATH; what follows `--` is run without a shell\n"),
     (["local", "exec", "--", "/"], 126, "error: cannot run `/`: Permission denied\n"),
 ]  # fmt: skip
 
@@ -76,9 +148,20 @@ def test_detached_from_up_to_down(run: Run, state_dir: Path) -> None:
     """Up, refused twice, env, status, logs, down: what a person sees."""
     up = run("local", "up", "--detach", "--port", "0")
     assert (up.returncode, up.stdout) == (0, "")
-    base_url = re.search(r"control plane  (http://127\.0\.0\.1:\d+)/api\n", up.stderr)
+    base_url = re.search(r"(http://127\.0\.0\.1:\d+)\n", up.stderr)
     assert base_url, up.stderr
-    assert up.stderr.count("not for production") == 1
+    assert up.stderr == (
+        "inferencekey local is up, for development and tests, not for production\n\n"
+        f"  base URL  {base_url[1]}\n"
+        "  project   acme\n"
+        "  state     in memory, gone when it stops (keep it with --db FILE)\n\n"
+        'variables:  eval "$(inferencekey local env)"\n'
+        f"log:        {state_dir}/inferencekey/local/platform.log\n"
+        "stop:       inferencekey local down\n\n"
+    )
+    log = (state_dir / "inferencekey/local/platform.log").read_text()
+    assert "stop:       inferencekey local down\n" in log
+    assert "Ctrl-C" not in log
 
     again = run("local", "up", "--detach", "--port", "0")
     assert again.returncode == 1
@@ -158,7 +241,11 @@ def test_tokens_from_create_to_revoke(up: Run) -> None:
     assert again.returncode == 1
     assert again.stderr == f"error: there is no token in force with the id `{token[7:15]}`\n"
     assert up("local", "token", "create", "data", "--scope", "workload:read").returncode == 2
-    assert up("local", "token", "create", "data", "--grant", "acme").returncode == 1
+    malformed = up("local", "token", "create", "data", "--grant", "acme")
+    assert (malformed.returncode, malformed.stderr) == (
+        1,
+        "error: the grant 'acme' must look like `project/slug` or `project/*`\n",
+    )
 
 
 def test_a_revoked_default_token_does_not_come_back(run: Run) -> None:
@@ -268,6 +355,8 @@ def test_foreground_stops_on_ctrl_c(run: Run, state_dir: Path) -> None:
         until(lambda: (state_dir / "inferencekey/local/running.json").exists())
         client = PlatformClient(json.loads(run("local", "env", "--format", "json").stdout))
         client.create("bot", command=fake_command("--child", "same-group"))
+        gone = client.create("gone", command=fake_command())
+        client.send("DELETE", f"/api/workloads/{gone['id']}")
         assert client.wait()["phase"] == "ready"
         began = time.monotonic()
         os.kill(process.pid, signal.SIGINT)
@@ -277,6 +366,7 @@ def test_foreground_stops_on_ctrl_c(run: Run, state_dir: Path) -> None:
     assert time.monotonic() - began < 5
     assert (process.returncode, stdout) == (0, "")
     assert "acme/bot  ready  serving fake-model with " in stderr
+    assert "acme/gone  deleted\n" in stderr
     assert stderr.endswith("stopped\n")
     assert "Traceback" not in stderr
 
