@@ -22,7 +22,7 @@ from .phases import Timings
 from .placement import HandleT, Observation, Placement, Replica
 from .readiness import Readiness
 from .tasks import finish
-from .types import Address, EngineCommand, Workload
+from .types import DEFAULT_PROJECT, Address, EngineCommand, Workload
 
 NEWS_INTERVAL = 2.0
 """Seconds between two looks for a new line in the log of an engine that is coming up."""
@@ -109,8 +109,13 @@ class Life(Generic[HandleT]):
     def _give_up(self, ending: Ending, crashes: int) -> None:
         times = f", {crashes} times in a row" if crashes > 1 else ""
         words = "\n".join(ending.log_tail) or "(the engine wrote nothing)"
-        log = f"see `inferencekey local logs {self._workload.slug}`"
+        log = f"see `{self._log_command()}`"
         self._readiness.tell("error", f"{ending.words}{times}; its last words: {words}; {log}")
+
+    def _log_command(self) -> str:
+        project = self._workload.project_slug
+        option = "" if project == DEFAULT_PROJECT else f" --project {project}"
+        return f"inferencekey local logs {self._workload.slug}{option}"
 
     async def _one_start(self, command: EngineCommand) -> Ending:
         replica = Replica(self._workload.id, self._workload.project_slug, self._workload.slug)

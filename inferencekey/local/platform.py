@@ -17,8 +17,8 @@ from .issue import issue_token
 from .paths import engine_log_path
 from .phases import Timings
 from .server import Server
-from .settings import DEFAULT_PROJECT, Settings
-from .types import OnTaken, TokenKind
+from .settings import Settings
+from .types import DEFAULT_PROJECT, OnTaken, TokenKind
 
 T = TypeVar("T")
 

@@ -10,9 +10,8 @@ from .auth import is_loopback
 from .errors import LocalError
 from .phases import Timings
 from .slug import is_slug
-from .types import OnTaken
+from .types import DEFAULT_PROJECT, OnTaken
 
-DEFAULT_PROJECT = "acme"
 DEFAULT_PORT = 8400
 
 

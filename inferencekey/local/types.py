@@ -16,6 +16,8 @@ OnTaken = Literal["suffix", "conflict"]
 """What a create does when its slug is taken: append `-1`, `-2`… (2.4) or answer 409 (wire.md
 2.9)."""
 
+DEFAULT_PROJECT = "acme"
+
 BACKENDS = ("ollama", "vllm", "vllm-omni", "sglang", "llamacpp", "stablediffusioncpp")
 TASK_TYPES = (
     "text2text",

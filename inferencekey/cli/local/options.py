@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from inferencekey.local.paths import default_data_dir
+from inferencekey.local.types import DEFAULT_PROJECT
 
 data_dir = click.option(
     "--data-dir",
@@ -17,7 +18,11 @@ data_dir = click.option(
     help="Directory of the platform: its address, tokens and logs.",
 )
 project = click.option(
-    "--project", default="acme", show_default=True, metavar="SLUG", help="Slug of the project."
+    "--project",
+    default=DEFAULT_PROJECT,
+    show_default=True,
+    metavar="SLUG",
+    help="Slug of the project.",
 )
 stand_in = click.option(
     "--stand-in",

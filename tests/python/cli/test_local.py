@@ -261,10 +261,10 @@ def test_a_revoked_default_token_does_not_come_back(run: Run) -> None:
     assert after["INFERENCEKEY_API_KEY"] != before["INFERENCEKEY_API_KEY"]
 
 
-def test_a_detached_platform_that_cannot_start_says_why(up: Run) -> None:
+def test_a_detached_platform_that_cannot_start_says_why(up: Run, tmp_path: Path) -> None:
     """The reason comes to the terminal, not only into a log file."""
     port = json.loads(up("local", "status", "--json").stdout)["base_url"].rpartition(":")[2]
-    done = up("local", "up", "--detach", "--port", port, "--data-dir", "other")
+    done = up("local", "up", "--detach", "--port", port, "--data-dir", str(tmp_path))
     assert done.returncode == 1
     assert done.stderr == (
         f"error: port {port} on 127.0.0.1 is in use\n\n"

@@ -66,6 +66,15 @@ def test_the_words_of_a_failure_are_one_line(client: PlatformClient) -> None:
     )
 
 
+def test_the_pointer_to_the_log_names_the_project() -> None:
+    """Where it is not the one that the command takes by itself."""
+    with Platform(project="other", timings=QUICK) as platform:
+        client = PlatformClient(platform.env())
+        client.create(command="/bin/false")
+        words = client.wait()["message"]
+    assert words.endswith("see `inferencekey local logs bot --project other`")
+
+
 @pytest.mark.parametrize("fault", [("--sick",), ("--slow-start", "60"), ("--refuse-chat", "500")])
 def test_an_engine_that_never_answers_is_given_up(fault: tuple[str, ...]) -> None:
     """Unhealthy, deaf, or failing each request: an error after `start_timeout`, and it is
