@@ -10,7 +10,13 @@ import hypothesis
 import pytest
 
 # How long an example takes is the machine's business; a hang is found by the test's own limit.
-hypothesis.settings.register_profile("project", deadline=None, max_examples=50, database=None)
+hypothesis.settings.register_profile(
+    "project",
+    deadline=None,
+    max_examples=50,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("project")
 
 
