@@ -53,6 +53,19 @@ impl Workload {
     }
 }
 
+/// Has the element this slug, and yet cannot be used: no id, or something in it that no JSON reader takes? To take it for
+/// absent would create a second workload beside it.
+pub(crate) fn is_unusable(element: &str, slug: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Shallow<'a> {
+        #[serde(borrow)]
+        slug: Option<&'a RawValue>,
+    }
+    let shallow = serde_json::from_str::<Shallow<'_>>(element).ok();
+    let found = shallow.and_then(|element| serde_json::from_str(element.slug?.get()).ok());
+    found.is_some_and(|found: String| found == slug) && Workload::read(element).is_none()
+}
+
 /// May the element have this slug? A text without the slug's letters can only have it if something is escaped.
 pub(crate) fn may_have_slug(element: &str, slug: &str) -> bool {
     memchr::memmem::find(element.as_bytes(), slug.as_bytes()).is_some()
@@ -251,6 +264,24 @@ mod tests {
         assert_eq!(page.elements, [r#"{"slug":"a\u002db","id":"1"}"#]);
         let workload = Workload::read(page.elements[0]).expect("a workload");
         assert_eq!((workload.id.as_str(), workload.slug.as_str()), ("1", "a-b"));
+    }
+
+    #[test]
+    fn an_element_with_our_slug_that_cannot_be_used_is_not_absent() {
+        let deep =
+            format!(r#"{{"id":"1","slug":"s","config":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+        for (element, unusable) in [
+            (r#"{"id":"1","slug":"s"}"#, false),
+            (r#"{"slug":"s"}"#, true),
+            (r#"{"id":7,"slug":"s"}"#, true),
+            (r#"{"id":"1","slug":"s","name":"\ud800"}"#, true),
+            (deep.as_str(), true),
+            (r#"{"id":"1","slug":"other","name":"\ud800"}"#, false),
+            (r#"{"slug":7}"#, false),
+            ("7", false),
+        ] {
+            assert_eq!(is_unusable(element, "s"), unusable, "{element}");
+        }
     }
 
     #[test]

@@ -84,13 +84,13 @@ pub(super) enum Reading {
 
 /// Reads one frame of the stream.
 pub(super) fn read(frame: &Frame<'_>, token: &Secret) -> Reading {
-    let value = serde_json::from_slice(frame.data).unwrap_or(Value::Null);
-    if let Some(progress) = value.as_object().and_then(Progress::read) {
-        return Reading::Progress(progress);
-    }
     if frame.is_error {
         let text = String::from_utf8_lossy(frame.data);
         return Reading::Failed(answer::from_frame(&text, &[token]));
+    }
+    let value = serde_json::from_slice(frame.data).unwrap_or(Value::Null);
+    if let Some(progress) = value.as_object().and_then(Progress::read) {
+        return Reading::Progress(progress);
     }
     answer::in_body(&value, Place::Frame, &[token]).map_or(Reading::Nothing, Reading::Failed)
 }

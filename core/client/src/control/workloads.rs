@@ -26,13 +26,19 @@ impl Context {
         call: &mut Call,
     ) -> Result<Option<Workload>, Error> {
         let mut found = None;
+        let mut unusable = false;
         let seen = self
             .read_pages(call, &|text| list::may_have_slug(text, slug), |text| {
                 found = Workload::read(text).filter(|workload| workload.slug == slug);
+                unusable |= list::is_unusable(text, slug);
                 found.is_some()
             })
             .await?;
-        if seen == Seen::Part { Err(incomplete()) } else { Ok(found) }
+        match (found, seen) {
+            (None, _) if unusable => Err(self.unusable(slug)),
+            (None, Seen::Part) => Err(incomplete()),
+            (found, _) => Ok(found),
+        }
     }
 
     /// The first workload with this slug; `NotFound` if there is none.
@@ -47,15 +53,21 @@ impl Context {
         call: &mut Call,
     ) -> Result<Vec<Workload>, Error> {
         let mut found: Vec<Workload> = Vec::new();
+        let mut unusable = false;
         let seen = self
             .read_pages(call, &|text| list::may_have_slug(text, slug), |text| {
+                unusable |= list::is_unusable(text, slug);
                 let workload = Workload::read(text).filter(|workload| workload.slug == slug);
                 found.extend(workload.filter(|new| found.iter().all(|old| old.id != new.id)));
                 false
             })
             .await?;
         // Part of a list is enough to say what is there, but not that nothing is.
-        if seen == Seen::Part && found.is_empty() { Err(incomplete()) } else { Ok(found) }
+        match (found.is_empty(), seen) {
+            (true, _) if unusable => Err(self.unusable(slug)),
+            (true, Seen::Part) => Err(incomplete()),
+            _ => Ok(found),
+        }
     }
 
     /// Every workload of the project, each id once, as it arrived.
@@ -98,6 +110,14 @@ impl Context {
             }
         }
         Err(too_many_pages())
+    }
+
+    fn unusable(&self, slug: &str) -> Error {
+        let words =
+            format!("the list has the workload `{slug}`, but without an id or not readable");
+        Error::new(Class::ProtocolError, code::PROTOCOL_ERROR, words)
+            .at("workload_slug")
+            .hint("nothing was written; look at the workload in the dashboard")
     }
 
     fn no_list(&self, answer: &Answer, words: &str) -> Error {

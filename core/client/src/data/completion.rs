@@ -62,7 +62,7 @@ fn joined(parts: Vec<Field<Part<'_>>>) -> Result<String, usize> {
     for (index, part) in parts.into_iter().enumerate() {
         let part = part.value().ok_or(index)?;
         match (part.kind.value().as_deref(), part.text) {
-            (_, Field::Value(text)) => joined.push_str(&text),
+            (None | Some("text"), Field::Value(text)) => joined.push_str(&text),
             (Some("text"), _) => return Err(index),
             _ => {}
         }

@@ -83,6 +83,9 @@ impl Rows {
     fn end_row(&mut self, start: usize, index: Option<usize>) -> Result<(), String> {
         let row = self.indexes.len();
         let length = self.values.len() - start;
+        if length == 0 {
+            return Err(format!("`data[{row}].embedding` has no numbers"));
+        }
         if row == 0 {
             self.columns = length;
             let more = length.saturating_mul(self.inputs.saturating_sub(1));

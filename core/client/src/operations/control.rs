@@ -80,7 +80,12 @@ fn spec(shared: &Shared, request: &Object) -> Result<WorkloadSpec, Error> {
 }
 
 fn on_drift(request: &Object) -> Result<OnDrift, Error> {
-    string(request, "on_drift")?.map_or(Ok(OnDrift::Reconcile), |text| OnDrift::parse(&text))
+    match request.get("on_drift") {
+        None => Ok(OnDrift::default()),
+        // Absent means "reconcile", which writes; null is somebody's mistake.
+        Some(Value::Null) => OnDrift::parse("null"),
+        Some(_) => OnDrift::parse(&string(request, "on_drift")?.unwrap_or_default()),
+    }
 }
 
 fn workload_slug(request: &Object) -> Result<String, Error> {

@@ -176,6 +176,7 @@ impl Transport {
     ) -> Result<(), Error> {
         let progress = sends.after(&error, call);
         let decision = retry::decision(&error, repeat, self.retries, progress, fastrand::f64());
+        sends.may_have_taken_effect |= call.take_replaced();
         error.repeated = sends.may_have_taken_effect;
         match decision {
             Decision::Surface => Err(error),

@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -39,6 +39,8 @@ pub(crate) struct Call {
     pub(crate) attempts: u32,
     /// Microseconds of `clocks.connect` used up by earlier tries.
     connecting_us: AtomicU64,
+    /// Has a request gone out twice because its connection had died?
+    replaced: AtomicBool,
     /// When the last send was written.
     sent_at: Mutex<Option<Instant>>,
 }
@@ -54,6 +56,7 @@ impl Call {
             deadline,
             attempts: 0,
             connecting_us: AtomicU64::new(0),
+            replaced: AtomicBool::new(false),
             sent_at: Mutex::default(),
         }
     }
@@ -68,6 +71,16 @@ impl Call {
     pub(crate) fn spend_connecting(&self, spent: Duration) {
         let micros = u64::try_from(spent.as_micros()).unwrap_or(u64::MAX);
         self.connecting_us.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// Notes that a request goes out once more on a new connection. The one that died may have carried it all the same.
+    pub(crate) fn mark_replaced(&self) {
+        self.replaced.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether one did, since this was asked last.
+    pub(crate) fn take_replaced(&self) -> bool {
+        self.replaced.swap(false, Ordering::Relaxed)
     }
 
     /// Notes that a request goes out now: the wire calls this again once it has a connection.

@@ -78,6 +78,7 @@ fn a_failed_workload_tells_its_last_events() {
 fn an_error_frame_ends_the_wait() {
     for body in [
         "event: error\ndata: {\"message\":\"no such thing\"}\n\n",
+        "event: error\ndata: {\"phase\":\"ready\",\"message\":\"no such thing\"}\n\n",
         "data: {\"error\":{\"code\":\"c\",\"message\":\"no such thing\"}}\n\n",
     ] {
         let outcome = wait_for(&Script::new([Reply::stream(body)]), json!(null));

@@ -12,6 +12,7 @@ mod socket;
 mod tls;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
@@ -23,9 +24,9 @@ use self::pool::Pool;
 pub(crate) use self::tls::Trust;
 use super::clocks::timeout;
 use super::wire::Sending;
-use super::{Accept, Call, Request, Response, Wire};
+use super::{Accept, Call, Repeat, Request, Response, Wire};
 use crate::config::{BaseUrl, Config};
-use crate::driver::{Deadline, within};
+use crate::driver::{Deadline, now, within};
 use crate::error::{Error, Stage, code};
 
 /// Sends requests to one origin.
@@ -60,8 +61,12 @@ impl HttpWire {
 
     async fn exchange(&self, request: &Request, call: &Call) -> Result<Response, Error> {
         if let Some(idle) = self.pool.take() {
+            let started = now();
             match idle.send(self.message(request)?, &self.pool).await {
-                Err(Failure::Dead(_)) => self.pool.clear(),
+                Err(Failure::Dead(_)) if may_replace(request.repeat, started) => {
+                    call.mark_replaced();
+                    self.pool.clear();
+                }
                 outcome => return outcome.map_err(Failure::into_error),
             }
         }
@@ -75,9 +80,9 @@ impl HttpWire {
     async fn connect(&self, call: &Call) -> Result<Connection, Error> {
         let left = call.connect_left();
         let budget = Deadline::after(left);
-        let started = crate::driver::now();
+        let started = now();
         let made = within(budget.min(call.deadline), self.open()).await;
-        call.spend_connecting(crate::driver::now().saturating_duration_since(started));
+        call.spend_connecting(now().saturating_duration_since(started));
         match made {
             Ok(connection) => connection,
             Err(_) if budget.passed() => {
@@ -135,6 +140,19 @@ impl HttpWire {
             headers.insert("idempotency-key", key);
         }
         headers
+    }
+}
+
+/// A server that has closed an idle connection says so within a round trip; one that dies later may have worked.
+const ROUND_TRIP: Duration = Duration::from_millis(200);
+
+/// May a request whose reused connection died without a byte go out again unnoticed (wire.md 5.5)? A create is looked up
+/// before it is sent again (2.9), so there the caller has to know; a chat only if nobody can have worked on it.
+fn may_replace(repeat: Repeat, started: Instant) -> bool {
+    match repeat {
+        Repeat::Idempotent | Repeat::Reopened => true,
+        Repeat::OnRequest => now().saturating_duration_since(started) < ROUND_TRIP,
+        Repeat::Never => false,
     }
 }
 

@@ -76,7 +76,7 @@ fn wire_to(url: &str) -> HttpWire {
     }
 }
 
-fn get() -> Request {
+fn get(repeat: Repeat) -> Request {
     Request {
         method: Method::GET,
         path: "/x".into(),
@@ -84,7 +84,7 @@ fn get() -> Request {
         accept: Accept::Json,
         body: None,
         idempotency_key: None,
-        repeat: Repeat::Never,
+        repeat,
     }
 }
 
@@ -98,10 +98,14 @@ fn block<F: Future>(future: F) -> F::Output {
 
 /// One GET: status and body, or the error's code and words.
 fn fetch(wire: &HttpWire) -> Result<(u16, String), (&'static str, String)> {
-    get_from(wire).map_err(|error| (error.code, error.words.clone()))
+    send(wire, Repeat::Idempotent)
 }
 
-fn get_from(wire: &HttpWire) -> Result<(u16, String), Error> {
+fn send(wire: &HttpWire, repeat: Repeat) -> Result<(u16, String), (&'static str, String)> {
+    get_from(wire, &get(repeat)).map_err(|error| (error.code, error.words.clone()))
+}
+
+fn get_from(wire: &HttpWire, request: &Request) -> Result<(u16, String), Error> {
     let second = Some(Duration::from_secs(5));
     let clocks = Clocks {
         connect: second,
@@ -112,7 +116,7 @@ fn get_from(wire: &HttpWire) -> Result<(u16, String), Error> {
     };
     let call = Call::start("list", clocks, false);
     block(async {
-        let mut response = wire.send(&get(), &call).await?;
+        let mut response = wire.send(request, &call).await?;
         let text = body::whole(&mut response.body, second).await?;
         Ok((response.status, String::from_utf8_lossy(&text).into_owned()))
     })
@@ -137,6 +141,20 @@ fn a_connection_that_died_idle_is_replaced_unnoticed() {
     assert_eq!(fetch(&wire), ok());
     assert_eq!(fetch(&wire), ok());
     assert_eq!(server.join().expect("the server"), 2);
+}
+
+#[test]
+fn a_create_that_may_have_arrived_is_not_sent_again_unnoticed() {
+    let read_and_closed = vec![Step::Answer(OK), Step::Answer(b""), Step::Close];
+    for repeat in [Repeat::Idempotent, Repeat::OnRequest] {
+        let (wire, _) = serve(vec![read_and_closed.clone(), vec![Step::Answer(OK)]]);
+        assert_eq!(fetch(&wire), ok());
+        assert_eq!(send(&wire, repeat), ok());
+    }
+    let (wire, _) = serve(vec![read_and_closed]);
+    assert_eq!(fetch(&wire), ok());
+    let error = send(&wire, Repeat::Never).expect_err("an answer was lost");
+    assert_eq!(error.0, "connection_lost");
 }
 
 #[test]
@@ -192,7 +210,7 @@ fn a_closed_port_is_refused_in_words() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let port = listener.local_addr().expect("an address").port();
     drop(listener);
-    let error = get_from(&wire(port)).expect_err("nobody listens");
+    let error = get_from(&wire(port), &get(Repeat::Idempotent)).expect_err("nobody listens");
     assert_eq!(
         (error.code, error.words.as_str()),
         ("connection_failed", "could not connect: connection refused")
@@ -218,7 +236,8 @@ fn tls_to_a_plain_server_hints_at_the_scheme() {
         // Until the client has hung up, so that no reset overtakes the answer.
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let error = get_from(&wire_to(&format!("https://127.0.0.1:{port}"))).expect_err("no TLS");
+    let error = get_from(&wire_to(&format!("https://127.0.0.1:{port}")), &get(Repeat::Idempotent))
+        .expect_err("no TLS");
     assert_eq!(error.code, "tls_failed");
     assert!(error.hint.as_deref().is_some_and(|hint| hint.contains("`http://`")), "{error:?}");
     server.join().expect("the server");
