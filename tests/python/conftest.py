@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
+
+# Whoever starts the tests in the background may have had SIGINT ignored, which every child would
+# inherit: no Ctrl-C in any of them. A handler is not inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes is the machine's business; a hang is found by the test's own limit.
 hypothesis.settings.register_profile(
