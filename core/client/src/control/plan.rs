@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::compare::Change;
 use super::drift::{self, Drift};
-use crate::error::{Class, Error, code};
+use crate::error::{Class, Error, code, mask};
 use crate::spec::WorkloadSpec;
 use crate::spec::enums::DEFAULT_TASK_TYPE;
 
@@ -74,8 +74,10 @@ impl Plan {
 
     /// As JSON, by the schema of `docs/c-api.md`.
     pub(crate) fn to_value(&self) -> Value {
-        // Strings, numbers and values that came from JSON: nothing in a plan can fail to be written.
-        serde_json::to_value(self).unwrap_or_default()
+        // Strings, numbers and values that came from JSON: nothing in a plan can fail to be written. A live command may
+        // hold a token, and plans are printed.
+        let text = serde_json::to_string(self).unwrap_or_default();
+        serde_json::from_str(&mask(&text, &[])).unwrap_or_default()
     }
 
     /// `DriftError` of a policy or a field that forbids the write.

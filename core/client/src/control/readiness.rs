@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::error::answer::{self, Place};
 use crate::error::pushback::Pushback;
-use crate::error::{Class, Error};
+use crate::error::{Class, Error, mask};
 use crate::secret::Secret;
 use crate::transport::sse::Frame;
 
@@ -38,6 +38,12 @@ impl Progress {
             "error" => Phase::Failed,
             _ => Phase::Other,
         }
+    }
+
+    /// The same with tokens masked: an engine's last words may hold one.
+    pub(super) fn masked(self, token: &Secret) -> Self {
+        let mask = |text: String| mask(&text, &[token]);
+        Self { message: mask(self.message), step: self.step.map(mask), ..self }
     }
 
     /// `None` if no phase is told.

@@ -151,6 +151,7 @@ impl Watch<'_> {
 
     async fn report(&mut self, progress: Progress) -> Result<bool, Error> {
         self.pauses.restart();
+        let progress = progress.masked(&self.context.token);
         // Four plain fields can always be written.
         let head = serde_json::to_vec(&progress).unwrap_or_default();
         let event = Event { kind: EventKind::Data, head, raw: Bytes::new(), vectors: None };

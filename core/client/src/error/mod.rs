@@ -10,6 +10,7 @@ mod shown;
 mod text;
 
 pub use class::Class;
+pub(crate) use redact::mask;
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};

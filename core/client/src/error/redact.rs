@@ -20,7 +20,7 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, NO_PAD
 type Mask = (Range<usize>, String);
 
 /// `text` with each token replaced by its display form. Masked text stays as it is when masked again.
-pub(super) fn mask(text: &str, secrets: &[&Secret]) -> String {
+pub(crate) fn mask(text: &str, secrets: &[&Secret]) -> String {
     let mut masks = Vec::new();
     let plain = View::plain(text.as_bytes());
     plain.find(secrets, &mut masks);

@@ -75,6 +75,20 @@ fn a_failed_workload_tells_its_last_events() {
 }
 
 #[test]
+fn tokens_in_events_are_masked() {
+    let token = format!("ik_live_0123abcd_{}", "f".repeat(64));
+    let body = format!(
+        "data: {{\"phase\":\"error\",\"message\":\"--key {token}\",\"step\":\"{token}\"}}\n\n"
+    );
+    let outcome = wait_for(&Script::new([Reply::stream(&body)]), json!(600_000));
+    let shown = String::from_utf8(outcome.error().to_json()).expect("UTF-8");
+    let passed_on = outcome.heads()[0].to_string();
+    for text in [shown, passed_on] {
+        assert!(text.contains("--key ik_live_0123abcd…") && !text.contains(&token), "{text}");
+    }
+}
+
+#[test]
 fn an_error_frame_ends_the_wait() {
     for body in [
         "event: error\ndata: {\"message\":\"no such thing\"}\n\n",
