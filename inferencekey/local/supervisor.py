@@ -65,13 +65,19 @@ class LocalPlacement:
         self._stop_grace = stop_grace
         self._in_a_hurry = False
         self._generations: defaultdict[str, int] = defaultdict(int)
+        self._port_holders: dict[int, str] = {}
 
     async def place(self, replica: Replica, spec: EngineCommand) -> Engine:
         """Start an engine. Raises LocalError where its port is taken or the system starts no
         process."""
-        address = Address(LOOPBACK, spec.fixed_port or _free_port())
-        if spec.fixed_port:
-            _require_free(address)
+        address = self._reserve_address(replica, spec.fixed_port)
+        try:
+            return await self._start(replica, spec, address)
+        except BaseException:
+            del self._port_holders[address.port]
+            raise
+
+    async def _start(self, replica: Replica, spec: EngineCommand, address: Address) -> Engine:
         self._generations[replica.workload_id] += 1
         generation = self._generations[replica.workload_id]
         argv = argv_for(spec, address)
@@ -90,6 +96,22 @@ class LocalPlacement:
         self._records.add(mark, process.pid)
         exited = _when_reaped(process, asyncio.get_running_loop())
         return Engine(process, address, generation, mark, log, exited, output)
+
+    def _reserve_address(self, replica: Replica, fixed_port: int | None) -> Address:
+        """An address for one engine alone until it is stopped.
+
+        That a port is free says nothing about an engine that has yet to bind it, and the first to
+        answer on it would be taken for both."""
+        port = fixed_port or _free_port()
+        while not fixed_port and port in self._port_holders:
+            port = _free_port()
+        address = Address(LOOPBACK, port)
+        if port in self._port_holders:
+            raise _port_clash(port, f"held by the engine of {self._port_holders[port]}")
+        if fixed_port:
+            _require_free(address)
+        self._port_holders[port] = f"`{replica.project}/{replica.slug}`"
+        return address
 
     async def observe(self, handle: Engine, *, until_change: float = 0.0) -> Observation:
         """What the engine does now. Waits up to `until_change` seconds, but not past its end."""
@@ -126,6 +148,7 @@ class LocalPlacement:
         await handle.output.ended  # else the loop may end first, and leave the pipe open
         handle.log.close()
         self._records.remove(handle.mark)
+        self._port_holders.pop(handle.address.port, None)
 
     async def _group_ends(self, group: int) -> bool:
         """Whether the last process of the group ends within the grace."""
@@ -241,7 +264,11 @@ def _require_free(address: Address) -> None:
         except OSError as cause:
             if cause.errno != errno.EADDRINUSE:
                 return  # the engine may hold rights that the platform lacks; it will tell
-            raise LocalError(
-                f"port {address.port}, which the workload's `command` names, is in use",
-                hint="leave the port out of `command`: the platform adds a free one",
-            ) from cause
+            raise _port_clash(address.port, "in use") from cause
+
+
+def _port_clash(port: int, how: str) -> LocalError:
+    return LocalError(
+        f"port {port}, which the workload's `command` names, is {how}",
+        hint="leave the port out of `command`: the platform adds a free one",
+    )
