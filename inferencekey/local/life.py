@@ -170,17 +170,20 @@ class Life(Generic[HandleT]):
 
     async def _until_end(self, handle: HandleT, prober: Prober, target: Target) -> str:
         """Watch a ready engine; how it ended, in words."""
-        failures = 0
-        while failures < self._timings.health_failures:
-            seen = await self._placement.observe(handle, until_change=self._timings.health_interval)
+        failures, idle_failures = 0, 0
+        timings = self._timings
+        # Requests alone prove nothing: those of clients that try again keep a hung engine "at
+        # work" for ever. So it is looked at then as well, with more patience.
+        while idle_failures < timings.health_failures and failures < timings.busy_failures:
+            seen = await self._placement.observe(handle, until_change=timings.health_interval)
             if not seen.alive:
                 return f"engine ended with {seen.exit}"
-            # An engine at work may be too busy for a look; one that hangs loses its clients in the
-            # end.
-            if target.active or await prober.healthy(self._timings.health_timeout):
-                failures = 0
+            busy = target.active > 0
+            if await prober.healthy(timings.health_timeout):
+                failures, idle_failures = 0, 0
             else:
                 failures += 1
+                idle_failures += not busy
         return f"engine did not answer {failures} health checks in a row"
 
     async def _tell_news(self, handle: HandleT) -> None:

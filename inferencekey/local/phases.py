@@ -55,7 +55,9 @@ class Timings:
     health_timeout: float = 5.0
     """For one look."""
     health_failures: int = 6
-    """Looks in a row that may fail before a ready engine counts as dead."""
+    """Looks that may fail before a ready engine with no request to answer counts as dead."""
+    busy_failures: int = 20
+    """The same for an engine at work: an honest one may be too busy for a look, for a while."""
     retry_after: int = 1
     """What the data plane tells a client to wait while a workload comes up."""
 
