@@ -71,9 +71,10 @@ class Reconciler:
             readiness = Readiness(lambda event: _log_event(wanted, event))
             self._running[wanted.id] = self._begin(wanted, readiness, after=None)
         elif running.workload.launch_key() != wanted.launch_key():
-            running.readiness.restart("the spec has changed: starting the engine anew")
-            running.task.cancel()
-            self._running[wanted.id] = self._begin(wanted, running.readiness, after=running.task)
+            self._begin_anew(running, wanted, "the spec has changed: starting the engine anew")
+        elif running.readiness.phase == "error":
+            # What it failed on may be mended outside of the spec, such as a missing program.
+            self._begin_anew(running, wanted, "PATCH after a failure: starting the engine anew")
         return None
 
     def readiness(self, workload_id: str) -> Readiness | None:
@@ -94,6 +95,11 @@ class Reconciler:
             self._end(workload_id, deleted=False)
         if self._ending:
             await asyncio.wait(self._ending)
+
+    def _begin_anew(self, running: _Running, wanted: Workload, why: str) -> None:
+        running.readiness.restart(why)
+        running.task.cancel()
+        self._running[wanted.id] = self._begin(wanted, running.readiness, after=running.task)
 
     def _begin(
         self, workload: Workload, readiness: Readiness, after: asyncio.Task[None] | None

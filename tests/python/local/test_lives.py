@@ -120,6 +120,25 @@ def test_a_port_that_another_program_holds_is_an_error(client: PlatformClient) -
     assert "leave the port out" in last["message"]
 
 
+def test_a_port_belongs_to_one_engine_also_before_it_binds(client: PlatformClient) -> None:
+    """The second workload of a port is refused at once, and never served by the first's engine;
+    the port is free again when the first is gone."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    first = client.create("first", command=fake_command("--port", port, "--slow-start", "0.5"))
+    second = client.create("second", command=fake_command("--port", port))
+    last = client.wait("second")
+    assert last["phase"] == "error"
+    assert last["message"].startswith(
+        f"port {port}, which the workload's `command` names, is held by the engine of `acme/first`"
+    )
+    assert client.wait("first")["phase"] == "ready"
+
+    assert client.send("DELETE", f"/api/workloads/{first['id']}").status == 204
+    client.send("PATCH", f"/api/workloads/{second['id']}", {"name": "Second"})
+    assert client.wait("second")["phase"] == "ready"
+
+
 def test_a_command_that_names_its_port_is_run_as_written(
     client: PlatformClient, platform: Platform
 ) -> None:
@@ -177,6 +196,38 @@ def test_an_engine_that_hangs_is_started_again() -> None:
         assert client.wait()["phase"] == "ready"
 
 
+def test_a_hung_engine_is_started_again_while_clients_wait_for_it() -> None:
+    """A request under way is no sign of life."""
+    timings = replace(QUICK, health_interval=0.05, health_timeout=0.3, busy_failures=4)
+    with Platform(timings=timings) as platform:
+        client = PlatformClient(platform.env())
+        client.create(command=fake_command())
+        assert client.wait()["phase"] == "ready"
+        os.kill(engine_pid(), signal.SIGSTOP)
+        assert client.chat("x", timeout=30).status == 502, "it ends with the engine"
+        assert client.wait()["phase"] == "ready"
+        assert "start 2:" in platform.log("bot")
+
+
+def test_an_engine_at_work_may_miss_more_looks_than_an_idle_one() -> None:
+    """One that is too busy to answer health checks keeps its requests."""
+    timings = replace(
+        QUICK, health_interval=0.05, health_timeout=0.2, health_failures=2, busy_failures=1000
+    )
+    with Platform(timings=timings) as platform:
+        client = PlatformClient(platform.env())
+        client.create(command=fake_command("--pause", "0.05"))
+        assert client.wait()["phase"] == "ready"
+        body = {"model": "bot", "stream": True, "messages": [{"role": "user", "content": "a b c"}]}
+        connection, answer = client.open("POST", "/endpoint/acme/bot/v1/chat/completions", body)
+        pid = engine_pid()
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(1)  # several looks long
+        os.kill(pid, signal.SIGCONT)
+        assert answer.read().endswith(b"data: [DONE]\n\n")
+        connection.close()
+
+
 def test_only_a_change_of_the_launch_restarts_the_engine(
     client: PlatformClient, platform: Platform
 ) -> None:
@@ -217,6 +268,18 @@ def test_a_patch_leads_out_of_error(client: PlatformClient) -> None:
     assert client.wait()["phase"] == "error"
     change = {"config": {"command": fake_command()}}
     client.send("PATCH", f"/api/workloads/{workload['id']}", change)
+    assert client.wait()["phase"] == "ready"
+
+
+def test_a_patch_without_effect_leads_out_of_error(client: PlatformClient, tmp_path: Path) -> None:
+    """What failed was mended outside of the spec: the program is there now."""
+    program = tmp_path / "engine"
+    workload = client.create(command=f"{program} --model fake-model")
+    assert client.wait()["phase"] == "error"
+    program.write_text(f'#!/bin/sh\nexec {fake_command()} "$@"\n')
+    program.chmod(0o755)
+    answer = client.send("PATCH", f"/api/workloads/{workload['id']}", {"name": "Bot"})
+    assert (answer.status, answer.json["phase"]) == (200, "scheduling")
     assert client.wait()["phase"] == "ready"
 
 
