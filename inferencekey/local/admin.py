@@ -32,14 +32,14 @@ class Admin:
         reconciler: Reconciler,
         token: str,
         project: str,
-        on_revoked: Callable[[str], None],
+        revoke: Callable[[str], bool],
         shut_down: Callable[[], None],
     ) -> None:
         self._store = store
         self._reconciler = reconciler
         self._token = token
         self._project = project
-        self._on_revoked = on_revoked
+        self._revoke = revoke
         self._shut_down = shut_down
 
     def routes(self) -> list[web.RouteDef]:
@@ -80,9 +80,8 @@ class Admin:
         """Revoke a token by its id."""
         self._require(request)
         token_id = request.match_info["id"]
-        if not self._store.revoke_token(token_id):
+        if not self._revoke(token_id):
             raise HttpError(404, f"there is no token in force with the id `{token_id}`")
-        self._on_revoked(token_id)
         return web.Response(status=204)
 
     async def shut_down(self, request: web.Request) -> web.Response:
@@ -92,7 +91,7 @@ class Admin:
         return web.Response(status=202)
 
     def _require(self, request: web.Request) -> None:
-        if not hmac.compare_digest(bearer(request.headers).encode(), self._token.encode()):
+        if not hmac.compare_digest(_bytes(bearer(request.headers)), self._token.encode()):
             raise HttpError(401, "unknown administration token")
 
     def _workloads(self) -> list[Json]:
@@ -113,6 +112,11 @@ class Admin:
                 }
             )
         return shown
+
+
+def _bytes(text: str) -> bytes:
+    """A header's text as bytes, also where it is no valid UTF-8."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _shown(token: Token) -> dict[str, Json]:

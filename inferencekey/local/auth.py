@@ -51,8 +51,8 @@ def require_project(token: Token, project: str) -> None:
 
 def require_read(token: Token) -> None:
     """Refuse a control token that may not look at workloads; whoever may change them may look."""
-    if SCOPE_READ not in token.scopes:
-        require_scope(token, SCOPE_WRITE)
+    if SCOPE_WRITE not in token.scopes:
+        require_scope(token, SCOPE_READ)
 
 
 def require_scope(token: Token, scope: str) -> None:
@@ -101,12 +101,12 @@ def refuse_web_pages(headers: Headers, *, any_host: bool) -> None:
 
     A rebound name shows itself in `host`, a foreign page in `origin`. any_host: the platform was
     explicitly bound to an address that others reach, under names which it cannot know."""
-    if not any_host and not is_loopback(_host_name(headers.get("host", ""))):
+    if not any_host and not is_loopback(_host_name("//" + headers.get("host", ""))):
         raise HttpError(
             403, "this platform answers under a loopback name only", code="forbidden_host"
         )
     origin = headers.get("origin")
-    if origin is not None and not is_loopback(_host_name(urlsplit(origin).netloc)):
+    if origin is not None and not is_loopback(_host_name(origin)):
         raise HttpError(
             403, "this platform answers no web pages of other origins", code="forbidden_origin"
         )
@@ -122,9 +122,9 @@ def is_loopback(name: str) -> bool:
         return False
 
 
-def _host_name(netloc: str) -> str:
-    """The name in `name:port`, an IPv6 literal without its brackets; empty for what is neither."""
+def _host_name(url: str) -> str:
+    """The host of a URL, an IPv6 literal without its brackets; empty where there is none."""
     try:
-        return urlsplit(f"//{netloc}").hostname or ""
+        return urlsplit(url).hostname or ""
     except ValueError:
         return ""

@@ -52,9 +52,9 @@ class ControlPlane:
         require_project(token, project)
         require_scope(token, SCOPE_WRITE)
         raw = await request.read()
-        key = request.headers.get("idempotency-key")
+        key = _idempotency_key(request)
         body_hash = hashlib.sha256(raw).hexdigest()
-        first = self._store.first_answer(project, key) if key else None
+        first = self._first_answer(project, key) if key else None
         if first is None:
             return self._created(project, raw, key, body_hash)
         if first[0] != body_hash:
@@ -64,6 +64,11 @@ class ControlPlane:
                 code="idempotency_key_reused",
             )
         return _json_bytes(201, first[1])
+
+    def _first_answer(self, project: str, key: str) -> tuple[str, bytes] | None:
+        """What was answered to this key before, unless the workload of that answer is gone."""
+        first = self._store.first_answer(project, key)
+        return first if first and self._store.workload(json.loads(first[1])["id"]) else None
 
     def _created(self, project: str, raw: bytes, key: str | None, body_hash: str) -> web.Response:
         columns = create_fields(parse_object(raw))
@@ -139,6 +144,15 @@ class ControlPlane:
     def _object(self, workload: Workload) -> Json:
         readiness = self._reconciler.readiness(workload.id)
         return workload_object(workload, readiness.phase if readiness else None)
+
+
+def _idempotency_key(request: web.Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    try:
+        (key or "").encode()
+    except UnicodeEncodeError:
+        raise HttpError(400, "`idempotency-key` must be ASCII or UTF-8 text") from None
+    return key
 
 
 def _encoded(value: Json) -> bytes:

@@ -44,6 +44,7 @@ _NOT_FOR_ENGINES = _HOP_BY_HOP | {
     "authorization",
     "host",
     "content-length",
+    "content-encoding",  # the server has unpacked the body
     "accept-encoding",
     "expect",
     "cookie",
@@ -95,7 +96,7 @@ class DataPlane:
         if readiness is None:
             raise HttpError(404, f"project `{project}` has no workload `{slug}`")
         if readiness.phase == "error":
-            # No retry-after: waiting does not help, only another spec does.
+            # No retry-after: waiting does not help, a PATCH does.
             raise HttpError(
                 503, f"workload `{slug}` has failed: {readiness.message}", code="workload_failed"
             )
@@ -159,8 +160,11 @@ async def _pass_back(
     headers = _without(answer.headers, _NOT_FOR_CLIENTS)
     if target.stand_in:
         headers[STAND_IN_HEADER] = quote(target.stand_in, safe=" ()/:,;@+=&'!*#")
-    response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
-    await response.prepare(request)
+    try:
+        response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
+        await response.prepare(request)
+    except ValueError as cause:
+        raise HttpError(502, f"the engine's answer has a malformed header: {cause}") from None
     try:
         async for piece in answer.content.iter_any():
             await response.write(piece)

@@ -7,6 +7,8 @@ from collections import deque
 from pathlib import Path
 from typing import BinaryIO
 
+from .paths import private_dir
+
 RING_LINES = 200
 LINE_BYTES = 4096
 """A longer line is cut into several: an engine may write without ever ending a line."""
@@ -57,7 +59,7 @@ class EngineLog:
 
     def open(self) -> None:
         """Open the file for appending."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_dir(self.path.parent)
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._file = os.fdopen(descriptor, "wb", buffering=0)
         self._written = self.path.stat().st_size

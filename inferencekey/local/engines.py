@@ -19,6 +19,7 @@ from importlib import resources
 from pathlib import Path
 
 from .errors import INSTALL, LocalError
+from .module_argv import module_argv
 from .types import BACKENDS, Address, EngineCommand, Workload
 
 BUNDLED_TEXT = "inferencekey-tiny"
@@ -242,7 +243,7 @@ def _bundled_engine(model: str, *, name: str | None = None, note: str = "") -> E
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     return EngineCommand(
-        argv=(sys.executable, "-m", f"{__package__}.engine", "--model", model, *served),
+        argv=(*module_argv(f"{__package__}.engine"), "--model", model, *served),
         program=sys.executable,
         env={"PYTHONPATH": path},
         bundled=True,

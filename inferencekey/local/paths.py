@@ -50,8 +50,10 @@ def engine_log_path(data_dir: Path, project: str, slug: str) -> Path:
 
 
 def private_dir(path: Path) -> Path:
-    """`path` as a directory with mode 0700, made with its parents where it is missing."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """`path` as a directory, made where it is missing, as its parents are, with mode 0700."""
+    if not path.parent.exists():
+        private_dir(path.parent)  # `mkdir(parents=True)` would leave them open to others
+    path.mkdir(mode=0o700, exist_ok=True)
     return path
 
 

@@ -160,11 +160,11 @@ class Platform:
 
     def revoke_token(self, token: str) -> bool:
         """Revoke a token, given by its text, at once; whether it was in force."""
-        store = self._running().store
+        server = self._running()
 
         def revoke() -> bool:
-            known = store.token_by_text(token)
-            return known is not None and store.revoke_token(known.id)
+            known = server.store.token_by_text(token)
+            return known is not None and server.revoke_token(known.id)
 
         return self._on_loop(revoke)
 

@@ -113,6 +113,13 @@ class Server:
             "INFERENCEKEY_API_KEY": self.credentials.api_key,
         }
 
+    def revoke_token(self, token_id: str) -> bool:
+        """Revoke a token at once and for good; whether it was in force."""
+        revoked = self.store.revoke_token(token_id)
+        if revoked:
+            forget(self._tokens_file(), token_id)
+        return revoked
+
     def _app(self, http: aiohttp.ClientSession) -> web.Application:
         settings = self.settings
         control = ControlPlane(self.store, self.reconciler, settings.timings, settings.on_taken)
@@ -122,7 +129,7 @@ class Server:
             self.reconciler,
             self.admin_token,
             settings.project,
-            on_revoked=partial(forget, self._tokens_file()),
+            revoke=self.revoke_token,
             shut_down=self.stopping.set,
         )
         return build_app(

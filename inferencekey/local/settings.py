@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 from .auth import is_loopback
 from .errors import LocalError
@@ -13,13 +14,14 @@ from .slug import is_slug
 from .types import DEFAULT_PROJECT, OnTaken
 
 DEFAULT_PORT = 8400
+MAX_PORT = 65535
 
 
 @dataclass(frozen=True)
 class Settings:
     """Options of a platform; their defaults are those of `Platform()`.
 
-    Raises LocalError for a project name or an address that the platform does not take."""
+    Raises LocalError for a value that the platform does not take."""
 
     project: str = DEFAULT_PROJECT
     host: str = "127.0.0.1"
@@ -42,6 +44,18 @@ class Settings:
                 f"the project name {self.project!r} is not a slug",
                 hint="use a-z, 0-9 and single `-` in between",
             )
+        if not isinstance(self.port, int) or not 0 <= self.port <= MAX_PORT:
+            raise LocalError(
+                f"the port must be an integer from 0 to {MAX_PORT}, not {self.port!r}",
+                hint="0 takes a free one",
+            )
+        if self.on_taken not in get_args(OnTaken):
+            raise LocalError(
+                f"on_taken must be one of {', '.join(get_args(OnTaken))}, not {self.on_taken!r}"
+            )
+        self._check_host()
+
+    def _check_host(self) -> None:
         if is_loopback(self.host):
             return
         if not _is_address(self.host):

@@ -267,9 +267,9 @@ class Store:
         return (row["body_hash"], row["answer"]) if row else None
 
     def keep_first_answer(self, project: str, key: str, body_hash: str, answer: bytes) -> None:
-        """Remember the answer to a create."""
+        """Remember the answer to a create, in place of one whose workload is gone."""
         self._db.execute(
-            "INSERT OR IGNORE INTO first_answers VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO first_answers VALUES (?, ?, ?, ?, ?)",
             (project, key, body_hash, answer, _now()),
         )
 

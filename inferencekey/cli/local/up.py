@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from inferencekey.local.daemon import Running, log_file, run_foreground, start_detached
+from inferencekey.local.module_argv import module_argv
 from inferencekey.local.phases import Timings
-from inferencekey.local.settings import DEFAULT_PORT, Settings
+from inferencekey.local.settings import DEFAULT_PORT, MAX_PORT, Settings
 
 from . import options
 
@@ -29,7 +30,7 @@ class Port(click.IntRange):
     "--port",
     default=DEFAULT_PORT,
     show_default=True,
-    type=Port(0, 65535),
+    type=Port(0, MAX_PORT),
     help="Port to listen on; 0 takes a free one.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -97,7 +98,7 @@ def command(
 
 def _foreground_command(ctx: click.Context) -> list[str]:
     """This very command, with the same options but `--detach`."""
-    argv = [sys.executable, "-m", "inferencekey.cli", "local", "up"]
+    argv = [*module_argv("inferencekey.cli"), "local", "up"]
     for parameter in ctx.command.params:
         value = ctx.params.get(parameter.name or "")
         if parameter.name == "detach" or value is None or value is False:

@@ -14,6 +14,8 @@ from typing import Any
 from .errors import BadRequest
 
 MAX_STOPS = 4
+MAX_TOKENS = 2**63 - 1
+"""More than any answer has; the model's own counter ends not far above."""
 MAX_INPUTS = 2048
 """Texts in one embeddings request; the limit of the OpenAI route."""
 
@@ -138,9 +140,12 @@ def _max_tokens(fields: _Json) -> int | None:
     newer = fields.get("max_completion_tokens") is not None
     key = "max_completion_tokens" if newer else "max_tokens"
     value = fields.get(key)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise BadRequest(f"`{key}` must be an integer of at least 1, not {value!r}")
-    return value
+    if value is None:
+        return None
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or not 1 <= value <= MAX_TOKENS:
+        raise BadRequest(f"`{key}` must be an integer from 1 to 2^63 - 1, not {value!r}")
+    return int(value)
 
 
 def _seed(fields: _Json) -> None:
