@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from clients import API_KEY, LIVE, SDK_TOKEN, SPEC, completion, data, endpoint, management
-from double import Double, Request, answer, sse
+from double import FIN, Double, Request, answer, sse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -137,6 +137,31 @@ def test_delete_says_whether_it_removed_something() -> None:
         assert mgmt.delete("Bot") is True
         assert mgmt.delete("bot") is False
         assert double.journal.requests[1].target == "/api/workloads/wl_1"
+
+
+def test_a_delete_that_went_out_twice_unnoticed_counts_as_done() -> None:
+    """The kept connection died with the DELETE on it; 404 on the repeat is ours (wire.md 2.10)."""
+    with Double(drifted(), [FIN], answer({"error": "not_found"}, 404)) as double:
+        assert management(double).delete("bot") is True
+        assert [r.method for r in double.journal.requests] == ["GET", "DELETE", "DELETE"]
+
+
+def test_a_create_lost_on_a_kept_connection_is_looked_up_first() -> None:
+    """No second POST before a list (wire.md 2.9), and the same key on both."""
+    with Double(answer([]), [FIN], answer([]), answer(LIVE, 201)) as double:
+        assert management(double).ensure(SPEC).changed
+        sent = double.journal.requests
+        assert [r.method for r in sent] == ["GET", "POST", "GET", "POST"]
+        assert sent[1].headers["idempotency-key"] == sent[3].headers["idempotency-key"]
+
+
+def test_no_policy_is_no_policy() -> None:
+    """None is not the default, which writes."""
+    policy: Any = None
+    with Double() as double, pytest.raises(ValidationError) as caught:
+        management(double).ensure(SPEC, on_drift=policy)
+    assert caught.value.field == "on_drift"
+    assert double.journal.requests == []
 
 
 def test_a_call_may_name_another_project() -> None:

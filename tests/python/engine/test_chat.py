@@ -118,6 +118,7 @@ REFUSED = [  # name, body, word of the message
     ("true as temperature", _with(temperature=True), "`temperature`"),
     ("a top_p over one", _with(top_p=1.5), "`top_p`"),
     ("no tokens at all", _with(max_tokens=0), "`max_tokens`"),
+    ("more tokens than can be counted", _with(max_tokens=2**64), "`max_tokens`"),
     ("half a token", _with(max_tokens=1.5), "`max_tokens`"),
     ("the newer name of max_tokens", _with(max_completion_tokens=0), "`max_completion_tokens`"),
     ("stream in words", _with(stream="yes"), "`stream`"),

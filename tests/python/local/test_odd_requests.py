@@ -13,6 +13,7 @@ import pytest
 from inferencekey.local import Platform
 from inferencekey.local.errors import LocalError
 from inferencekey.local.module_argv import _by_code, module_argv
+from inferencekey.local.paths import private_dir
 
 
 def send(
@@ -52,6 +53,28 @@ def test_malformed_headers_are_refused(headers: dict[str, bytes | str], status: 
         assert found == status
         assert "error" in answer
         assert send(platform, "GET", path) == (200, {"workloads": []})
+
+
+def test_an_undecodable_administration_token_is_unknown() -> None:
+    """401, not a failure of the platform's own."""
+    with Platform() as platform:
+        assert send(platform, "GET", "/local/tokens", authorization=b"Bearer \xe9")[0] == 401
+
+
+def test_a_refused_list_names_the_scope_that_lists() -> None:
+    """The smaller of the two scopes that would do."""
+    with Platform() as platform:
+        token = platform.create_token("sdk", scopes=("assignment:write",))
+        path = f"/api/projects/{platform.project}/workloads"
+        status, answer = send(platform, "GET", path, authorization=f"Bearer {token}")
+        assert status == 403
+        assert "workload:read" in json.dumps(answer)
+
+
+def test_folders_are_made_private_with_their_parents(tmp_path: Path) -> None:
+    """Engines' logs may hold what only their owner should read."""
+    made = private_dir(tmp_path / "a" / "b")
+    assert [path.stat().st_mode & 0o777 for path in (made.parent, made)] == [0o700, 0o700]
 
 
 def test_a_revoked_default_token_stays_revoked(tmp_path: Path) -> None:
