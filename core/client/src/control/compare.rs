@@ -39,7 +39,8 @@ pub(crate) fn covers(declared: &Value, live: Option<&Value>) -> bool {
     }
 }
 
-/// Every leaf that live does not cover. A list is one leaf, since it is written as a whole.
+/// Every leaf that live does not cover. A list is one leaf, since it is written as a whole; so is an object of nulls that live
+/// has not: each of them matches absence, but the object is a declared key.
 pub(crate) fn changes(path: &str, declared: &Value, live: Option<&Value>, into: &mut Vec<Change>) {
     let nothing = Map::new();
     match (declared, live) {
@@ -47,7 +48,11 @@ pub(crate) fn changes(path: &str, declared: &Value, live: Option<&Value>, into: 
             entries(path, declared, live, into);
         }
         (Value::Object(declared), None | Some(Value::Null)) if !declared.is_empty() => {
+            let before = into.len();
             entries(path, declared, &nothing, into);
+            if into.len() == before {
+                into.push(Change::new(path, live, &Value::Object(declared.clone())));
+            }
         }
         (declared, live) if !covers(declared, live) => into.push(Change::new(path, live, declared)),
         _ => {}
@@ -116,6 +121,8 @@ mod tests {
             ("lists match in pairs", json!([{"a": 1}]), json!([{"a": 1, "b": 2}]), true),
             ("lists have one length", json!([1]), json!([1, 2]), false),
             ("lists have an order", json!([1, 2]), json!([2, 1]), false),
+            ("an object of nulls is a key", json!({"a": {"b": null}}), json!({}), false),
+            ("and null is no object", json!({"a": {"b": null}}), json!({"a": null}), false),
             ("a boolean is not a number", json!(true), json!(1), false),
             ("a string is not a number", json!("1"), json!(1), false),
             ("an object is not a list", json!({}), json!([]), false),
@@ -127,7 +134,9 @@ mod tests {
 
     #[test]
     fn changes_are_leaves() {
-        let declared = json!({"a": {"b": 1, "c": 2, "l": [1, 2]}, "d": {"e": 1}, "same": 1});
+        let declared = json!({
+            "a": {"b": 1, "c": 2, "l": [1, 2]}, "d": {"e": 1}, "n": {"o": {"p": null}}, "same": 1,
+        });
         let live = json!({"a": {"b": 1, "c": 3, "l": [1]}, "same": 1.0});
         let mut found = Vec::new();
         changes("config", &declared, Some(&live), &mut found);
@@ -139,6 +148,7 @@ mod tests {
                 ("config.a.c".to_owned(), json!(3), json!(2)),
                 ("config.a.l".to_owned(), json!([1]), json!([1, 2])),
                 ("config.d.e".to_owned(), Value::Null, json!(1)),
+                ("config.n.o".to_owned(), Value::Null, json!({"p": null})),
             ]
         );
     }

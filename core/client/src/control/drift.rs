@@ -159,7 +159,10 @@ impl Comparison<'_> {
         let live_kind = self.live.get(KIND).and_then(Value::as_str);
         let kind_changed = kind.is_some() && kind != live_kind;
         let differences = match config {
-            Some(config) if kind_changed => self.replaced(CONFIG, config),
+            // Written without the live one, whatever that holds.
+            Some(config) if kind_changed => {
+                vec![Change::new(CONFIG, self.live.get(CONFIG), &Value::Object(config.clone()))]
+            }
             Some(config) => self.inside(CONFIG, config),
             None => Vec::new(),
         };
@@ -180,24 +183,15 @@ impl Comparison<'_> {
         }
     }
 
-    /// Differences inside an object; an object that declares nothing differs from nothing.
+    /// Differences inside an object, which is as good as there if live has none: only what it holds is declared.
     fn inside(&self, key: &str, declared: &Object) -> Vec<Change> {
+        let nothing = Value::Object(Object::new());
+        let live = self.live.get(key).filter(|live| !live.is_null()).unwrap_or(&nothing);
         let mut changes = Vec::new();
         if !declared.is_empty() {
-            let declared = Value::Object(declared.clone());
-            compare::changes(key, &declared, self.live.get(key), &mut changes);
+            compare::changes(key, &Value::Object(declared.clone()), Some(live), &mut changes);
         }
         changes
-    }
-
-    /// The one difference of an object that is written without the live one.
-    fn replaced(&self, key: &str, declared: &Object) -> Vec<Change> {
-        let declared = Value::Object(declared.clone());
-        let live = self.live.get(key);
-        let same = live.is_some_and(|live| {
-            compare::covers(&declared, Some(live)) && compare::covers(live, Some(&declared))
-        });
-        if same { Vec::new() } else { vec![Change::new(key, live, &declared)] }
     }
 
     fn merged(&self, key: &str, declared: &Object) -> Value {

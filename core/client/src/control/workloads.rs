@@ -46,7 +46,7 @@ impl Context {
         self.find(slug, call).await?.ok_or_else(|| self.not_found(slug))
     }
 
-    /// Every workload with this slug, each id once.
+    /// Every workload with this slug, each id once; an error if one of them cannot be addressed.
     pub(super) async fn find_all(
         &self,
         slug: &str,
@@ -64,7 +64,7 @@ impl Context {
             .await?;
         // Part of a list is enough to say what is there, but not that nothing is.
         match (found.is_empty(), seen) {
-            (true, _) if unusable => Err(self.unusable(slug)),
+            _ if unusable => Err(self.unusable(slug)),
             (true, Seen::Part) => Err(incomplete()),
             _ => Ok(found),
         }

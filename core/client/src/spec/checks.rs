@@ -38,7 +38,8 @@ pub(super) fn merged_config(
         let Some(text) = arguments::string(spec, field)? else { continue };
         let entries = config.get_or_insert_default();
         let value = Value::String(text);
-        if arguments::value(entries, field).is_some_and(|inside| *inside != value) {
+        // Null too is another value: it would ask the engine to go without.
+        if entries.get(field).is_some_and(|inside| *inside != value) {
             let words = format!("`{field}` and `config.{field}` are set to different values");
             return Err(Error::invalid(field, words).hint(format!("remove `config.{field}`")));
         }

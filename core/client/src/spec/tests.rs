@@ -78,7 +78,6 @@ fn command_and_version_are_keys_inside_config() {
             json!({"a": 1, "command": "run", "vllm_version": "1"}),
         ),
         (json!({"config": {"command": "run"}, "command": "run"}), json!({"command": "run"})),
-        (json!({"config": {"command": null}, "command": "run"}), json!({"command": "run"})),
         (json!({"config": {"command": 7}}), json!({"command": 7})),
     ] {
         let spec = spec_with(extra);

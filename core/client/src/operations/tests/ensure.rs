@@ -154,6 +154,12 @@ fn delete_says_whether_this_call_removed_it() {
             "none",
         ),
         ("but not to say that it is absent", vec![part(&[])], None, "incomplete_list"),
+        (
+            "one of two cannot be addressed",
+            vec![list(&[live("s1", "N"), json!({"slug": "s1"})])],
+            None,
+            "protocol_error",
+        ),
         ("403", vec![in_sync(), status(403)], None, "forbidden"),
         ("no list", vec![Reply::json(200, "<html>")], None, "protocol_error"),
     ] {
