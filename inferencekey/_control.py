@@ -253,6 +253,7 @@ def _fields(operation: str, spec: WorkloadSpec) -> dict[str, object]:
             f"{operation}: `spec` must be a WorkloadSpec, not {kind}",
             field="spec",
             operation=operation,
+            hint="make one: WorkloadSpec(name=…, slug=…, model=…, backend=…)",
         )
     return dict(vars(spec))
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 # Python's own stack has to end somewhere; the core's limit is the same (wire.md 1.4).
 _DEPTH = 128
-_LONG_KEY = 40
+# A key may be a token in the wrong place, and then no part of it may be shown.
+_LONG_KEY, _TOKEN = 40, "ik_"
 
 
 def encode(operation: str, request: Mapping[str, object]) -> bytes:
@@ -70,35 +71,38 @@ class _Snapshot:
             return self._number(float(value), path)
         if isinstance(value, (dict, list, tuple)):
             return self._container(value, path)
-        kind = type(value).__name__
-        words = "bytes, and JSON holds text" if kind == "bytes" else f"{kind}, which is no JSON"
-        return self._refuse(path, f"is {words}")
+        words = f"is of type {_kind(value)}, which is no JSON"
+        return self._refuse(path, words, _conversion(value))
 
     def _text(self, text: str, path: str) -> str:
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            place = f"at position {error.start}"
-            self._refuse(path, f"holds a lone surrogate {place}, which is no character")
+        # Most text is ASCII, which is known without looking at it.
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                words = f"holds a lone surrogate at position {error.start}, which is no character"
+                self._refuse(path, words, "decode the text with errors='replace'")
         return text
 
     def _integer(self, number: int, path: str) -> int:
         try:
             int.__repr__(number)
         except ValueError:
-            self._refuse(path, f"is an integer of {number.bit_length()} bits, too long to write")
+            words = f"is an integer of {number.bit_length()} bits, too long to write"
+            self._refuse(path, words, "give it as text")
         return number
 
     def _number(self, number: float, path: str) -> float:
         if number - number != 0:
-            self._refuse(path, f"is {number!r}, which JSON cannot hold")
+            words = f"is {number!r}, which JSON cannot hold"
+            self._refuse(path, words, "give a finite number, or leave it out")
         return number
 
     def _container(self, value: dict[Any, Any] | list[Any] | tuple[Any, ...], path: str) -> object:
         if any(value is other for other in self.around):
-            self._refuse(path, "holds itself")
+            self._refuse(path, "holds itself", "break the cycle")
         if len(self.around) == _DEPTH:
-            self._refuse(path, f"is nested deeper than {_DEPTH}")
+            self._refuse(path, f"is nested deeper than {_DEPTH} levels", "flatten the value")
         self.around.append(value)
         taken = self._dict(value, path) if isinstance(value, dict) else self._list(value, path)
         self.around.pop()
@@ -108,20 +112,46 @@ class _Snapshot:
         taken = {}
         for key, item in list(value.items()):
             if not isinstance(key, str):
-                kind = type(key).__name__
-                self._refuse(path, f"has a key of type {kind}, and JSON keys are strings")
+                words = f"has a key of type {_kind(key)}, and JSON keys are strings"
+                self._refuse(path, words, "make the key a string")
             name = self._text(str.__str__(key), path)
-            # Long keys are cut, because one may be a token in the wrong place.
-            step = name if len(name) <= _LONG_KEY else f"{name[:12]}…"
+            step = "…" if len(name) > _LONG_KEY or _TOKEN in name else name
             taken[name] = self.take(item, f"{path}.{step}" if path else step)
         return taken
 
     def _list(self, value: list[Any] | tuple[Any, ...], path: str) -> list[object]:
         return [self.take(item, f"{path}[{index}]") for index, item in enumerate(tuple(value))]
 
-    def _refuse(self, path: str, words: str) -> NoReturn:
+    def _refuse(self, path: str, words: str, hint: str) -> NoReturn:
         # repr escapes what would disturb a terminal.
         shown = repr(path[:200])[1:-1]
         raise ValidationError(
-            f"{self.operation}: `{shown}` {words}", field=path, operation=self.operation
+            f"{self.operation}: `{shown}` {words}",
+            field=path,
+            operation=self.operation,
+            hint=hint,
         )
+
+
+def _kind(value: object) -> str:
+    """The type's name, with its module where that says something: `numpy.float32`."""
+    kind = type(value)
+    builtin = kind.__module__ in ("builtins", "__main__")
+    return kind.__qualname__ if builtin else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _conversion(value: object) -> str:
+    """What makes JSON of the value, judged by its type alone: the caller's code is not run."""
+    kind = type(value)
+    if issubclass(kind, (bytes, bytearray)):
+        return "decode it: JSON holds text"
+    for attribute, advice in (
+        ("tolist", "convert it with its .tolist()"),
+        ("__dataclass_fields__", "convert it with dataclasses.asdict()"),
+        ("keys", "convert it with dict()"),
+        ("__iter__", "convert it with list()"),
+        ("__float__", "convert it with float() or str()"),
+    ):
+        if hasattr(kind, attribute):
+            return advice
+    return "JSON holds None, booleans, numbers, text, lists and dicts with string keys"

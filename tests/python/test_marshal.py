@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections import OrderedDict
+from collections import OrderedDict, UserDict
+from dataclasses import dataclass
+from decimal import Decimal
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -58,10 +61,10 @@ REFUSED: list[tuple[str, object, str, str]] = [
     ("a key that is a number", {"a": {1: 2}}, "config.a", "has a key of type int"),
     ("a key that is None", {None: 2}, "config", "has a key of type NoneType"),
     ("a cycle", cyclic(), "config.inner[0]", "holds itself"),
-    ("bytes", {"a": b"x"}, "config.a", "is bytes, and JSON holds text"),
-    ("a set", {"a": {1}}, "config.a", "is set, which is no JSON"),
-    ("an object", object(), "config", "is object, which is no JSON"),
-    ("a generator", (i for i in "ab"), "config", "is generator, which is no JSON"),
+    ("bytes", {"a": b"x"}, "config.a", "is of type bytes, which is no JSON"),
+    ("a set", {"a": {1}}, "config.a", "is of type set, which is no JSON"),
+    ("an object", object(), "config", "is of type object, which is no JSON"),
+    ("a generator", (i for i in "ab"), "config", "is of type generator, which is no JSON"),
     ("a lone surrogate", {"a": "x\ud800"}, "config.a", "holds a lone surrogate at position 1"),
     ("one in a key", {"\udfff": 1}, "config", "holds a lone surrogate at position 0"),
     ("128 levels in a spec", nested(128), "config" + "[0]" * 127, "is nested deeper than 128"),
@@ -81,6 +84,7 @@ def test_what_json_cannot_hold_is_named_by_its_path(value: object, path: str, wo
     assert str(error).startswith("ensure: `config")
     assert (error.field, error.code, error.operation) == (path, "invalid_argument", "ensure")
     assert str(error).isprintable()
+    assert error.hint
 
 
 def test_arguments_are_named_by_their_own_names() -> None:
@@ -89,13 +93,59 @@ def test_arguments_are_named_by_their_own_names() -> None:
         encode("generate_text", {"messages": [{"role": "user", "content": math.nan}]})
 
 
-def test_a_token_in_the_place_of_a_key_is_not_repeated() -> None:
-    """A complaint never shows a token, wherever it was put."""
-    key = "ik_sdk_0123abcd_" + "f" * 64
+@pytest.mark.parametrize("key", ["ik_sdk_0123abcd_" + "f" * 64, "ik_live_ffff", "f" * 64])
+def test_a_token_in_the_place_of_a_key_is_not_repeated(key: str) -> None:
+    """A complaint never shows a token, wherever it was put, nor its first characters."""
     with pytest.raises(ValidationError) as caught:
         encode("ensure", {"spec": {"config": {key: math.nan}}})
-    assert "ffff" not in str(caught.value)
-    assert "ffff" not in str(caught.value.field)
+    assert caught.value.field == "config.…"
+    assert "ff" not in str(caught.value)
+
+
+class Scalar:
+    """What a number of numpy looks like."""
+
+    def tolist(self) -> float:
+        """Never called by us."""
+        raise AssertionError
+
+    __module__ = "numpy"
+
+
+@dataclass
+class Message:
+    """A message as somebody's own class."""
+
+    role: str
+
+
+# Name, value, type as named, words of the hint.
+CONVERSIONS: list[tuple[str, object, str, str]] = [
+    ("a generator", (i for i in "ab"), "generator", "list()"),
+    ("a set", {1}, "set", "list()"),
+    ("a range", range(2), "range", "list()"),
+    ("a view of a dict", {"a": 1}.values(), "dict_values", "list()"),
+    ("a mapping", UserDict(a=1), "collections.UserDict", "dict()"),
+    ("a read-only dict", MappingProxyType({}), "mappingproxy", "dict()"),
+    ("a dataclass", Message("user"), "test_marshal.Message", "dataclasses.asdict()"),
+    ("an array or number of numpy", Scalar(), "numpy.Scalar", ".tolist()"),
+    ("a decimal", Decimal(1), "decimal.Decimal", "float()"),
+    ("bytes", b"x", "bytes", "decode"),
+    ("a class", object, "type", "JSON holds"),
+]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "hint"), [row[1:] for row in CONVERSIONS], ids=[row[0] for row in CONVERSIONS]
+)
+def test_what_is_no_json_is_named_with_what_makes_json_of_it(
+    value: object, kind: str, hint: str
+) -> None:
+    """A generator is not run, an array not copied: the caller says what it shall be."""
+    with pytest.raises(ValidationError) as caught:
+        encode("embed", {"input": value})
+    assert str(caught.value) == f"embed: `input` is of type {kind}, which is no JSON"
+    assert hint in (caught.value.hint or "")
 
 
 @given(JSON)

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::Context;
 use super::list::Workload;
+use super::{Context, NO_PLATFORM};
 use crate::driver::{sleep, within};
 use crate::error::{Class, Error, Stage, code};
 use crate::transport::retry::{self, Decision, Progress};
@@ -14,6 +14,9 @@ use crate::transport::{Answer, Call, Repeat};
 /// Pauses before the lists that look for a workload which has to be there by now.
 const LOOK_AGAIN: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(1)];
+
+/// What to do where a slug is taken, and yet not in the list.
+const HIDDEN: &str = "choose another slug: what has this one does not show in the list";
 
 /// How a create ended.
 pub(super) enum Created {
@@ -83,6 +86,7 @@ impl Create<'_> {
                 (Next::LookThenDone, Some(_)) => return Ok(Created::New),
                 (_, Some(found)) => return Ok(Created::Present(found)),
                 (Next::LookThenRepeat, None) => self.pause(error, sends, call).await?,
+                (Next::FindOriginal, None) => return Err(error.at("slug").hint(HIDDEN)),
                 (_, None) => return Err(error),
             }
         }
@@ -92,7 +96,7 @@ impl Create<'_> {
         let text = std::str::from_utf8(&answer.body).ok();
         text.and_then(Workload::read).ok_or_else(|| {
             let words = "the answer to the create is not a workload with `id` and `slug`";
-            self.context.unreadable(answer, words)
+            self.context.unreadable(answer, words).hint(NO_PLATFORM)
         })
     }
 
@@ -108,7 +112,7 @@ impl Create<'_> {
             );
             Error::new(Class::Conflict, code::SLUG_UNAVAILABLE, words)
                 .at("slug")
-                .hint("choose another slug")
+                .hint(HIDDEN)
         })
     }
 
@@ -120,7 +124,7 @@ impl Create<'_> {
              deleted: {}",
             self.slug, own.slug, own.id, error.words
         );
-        Err(error.hint(format!("delete the workload `{}`", own.slug)))
+        Err(error.at("slug").hint(format!("delete the workload `{}`", own.slug)))
     }
 
     async fn look_for_original(&self, call: &mut Call) -> Result<Option<Workload>, Error> {

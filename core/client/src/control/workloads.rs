@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::Context;
 use super::list::{self, Rest, Wanted, Workload};
+use super::{Context, NO_PLATFORM};
 use crate::error::{Class, Error, code};
 use crate::transport::{Answer, Call};
 
@@ -122,14 +122,14 @@ impl Context {
 
     fn no_list(&self, answer: &Answer, words: &str) -> Error {
         let words = format!("the answer is not a list of workloads: {words}");
-        self.unreadable(answer, &words)
-            .hint("check that base_url is the address of an InferenceKey platform")
+        self.unreadable(answer, &words).hint(NO_PLATFORM)
     }
 }
 
 fn incomplete() -> Error {
     let words = "the list says that there are more workloads, but not how to ask for them";
     Error::new(Class::ProtocolError, code::INCOMPLETE_LIST, words)
+        .hint("nothing was written; update the SDK, which may know a newer form of the list")
 }
 
 fn too_many_pages() -> Error {

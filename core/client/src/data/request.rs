@@ -100,13 +100,13 @@ fn messages(request: &mut Object) -> Result<Messages, Error> {
     let messages = given(request.remove("messages"));
     match (prompt, messages) {
         (Some(Value::String(prompt)), None) if prompt.trim().is_empty() => {
-            Err(Error::invalid("prompt", "`prompt` is blank"))
+            Err(Error::invalid("prompt", "`prompt` is blank").hint("give the model some text"))
         }
         (Some(Value::String(prompt)), None) => Ok(Messages::Prompt(prompt)),
         (Some(other), None) => Err(wrong_type("prompt", "a string", &other)),
         (None, Some(Value::Array(messages))) => {
             if messages.is_empty() {
-                return Err(Error::invalid("messages", "`messages` is empty"));
+                return Err(Error::invalid("messages", "`messages` is empty").hint(ONE_OF_TWO));
             }
             messages.iter().enumerate().try_for_each(|(index, one)| check_message(index, one))?;
             Ok(Messages::List(messages))
@@ -117,8 +117,11 @@ fn messages(request: &mut Object) -> Result<Messages, Error> {
     }
 }
 
+const ONE_OF_TWO: &str = "give `prompt`, one user message, or `messages`, a whole conversation";
+
 fn one_of_two(problem: &str, field: &str) -> Error {
-    Error::invalid(field, format!("exactly one of `prompt` and `messages` is needed; {problem}"))
+    let words = format!("exactly one of `prompt` and `messages` is needed; {problem}");
+    Error::invalid(field, words).hint(ONE_OF_TWO)
 }
 
 /// Role, and content where nothing else is said. Everything more is between the caller and the engine.
@@ -129,7 +132,8 @@ fn check_message(index: usize, message: &Value) -> Result<(), Error> {
     };
     let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
     if role.trim().is_empty() {
-        return Err(Error::invalid(format!("{path}.role"), format!("`{path}` has no `role`")));
+        return Err(Error::invalid(format!("{path}.role"), format!("`{path}` has no `role`"))
+            .hint("a message is {\"role\": \"user\", \"content\": \"…\"}"));
     }
     let is_blank =
         matches!(message.get("content"), Some(Value::String(text)) if text.trim().is_empty());
@@ -137,7 +141,8 @@ fn check_message(index: usize, message: &Value) -> Result<(), Error> {
         matches!(message.get("tool_calls"), Some(Value::Array(calls)) if !calls.is_empty());
     if is_blank && !has_calls {
         let words = format!("`{path}.content` is blank");
-        return Err(Error::invalid(format!("{path}.content"), words));
+        return Err(Error::invalid(format!("{path}.content"), words)
+            .hint("leave the message out, or give it a text"));
     }
     Ok(())
 }
@@ -145,10 +150,10 @@ fn check_message(index: usize, message: &Value) -> Result<(), Error> {
 fn temperature(request: &Object) -> Result<Option<f64>, Error> {
     match arguments::value(request, "temperature") {
         None => Ok(None),
-        Some(Value::Number(number)) => number
-            .as_f64()
-            .map(Some)
-            .ok_or_else(|| Error::invalid("temperature", "`temperature` is not a finite number")),
+        Some(Value::Number(number)) => number.as_f64().map(Some).ok_or_else(|| {
+            Error::invalid("temperature", "`temperature` is not a finite number")
+                .hint("most engines take 0 to 2")
+        }),
         Some(other) => Err(wrong_type("temperature", "a number", other)),
     }
 }
@@ -161,7 +166,7 @@ fn max_tokens(request: &Object) -> Result<Option<u32>, Error> {
             number.filter(|number| *number > 0).map(Some).ok_or_else(|| {
                 let words =
                     format!("`max_tokens` is a whole number from 1 to 4294967295, not {given}");
-                Error::invalid("max_tokens", words)
+                Error::invalid("max_tokens", words).hint("leave it out for the engine's own limit")
             })
         }
         Some(other) => Err(wrong_type("max_tokens", "a whole number", other)),
@@ -209,11 +214,13 @@ impl EmbedArguments {
     }
 }
 
+const INPUT: &str = "give one text, or a list of at least one";
+
 fn input(request: &mut Object) -> Result<Vec<String>, Error> {
     match request.remove("input") {
         Some(Value::String(text)) => Ok(vec![text]),
         Some(Value::Array(items)) if items.is_empty() => {
-            Err(Error::invalid("input", "`input` is empty"))
+            Err(Error::invalid("input", "`input` is empty").hint(INPUT))
         }
         Some(Value::Array(items)) => {
             let text = |(index, item)| match item {
@@ -222,7 +229,7 @@ fn input(request: &mut Object) -> Result<Vec<String>, Error> {
             };
             items.into_iter().enumerate().map(text).collect()
         }
-        None | Some(Value::Null) => Err(Error::invalid("input", "`input` is missing")),
+        None | Some(Value::Null) => Err(Error::invalid("input", "`input` is missing").hint(INPUT)),
         Some(other) => Err(wrong_type("input", "a string or a list of strings", &other)),
     }
 }

@@ -74,7 +74,9 @@ pub(super) fn prepare(
 
 fn spec(shared: &Shared, request: &Object) -> Result<WorkloadSpec, Error> {
     match request.get("spec") {
-        None | Some(Value::Null) => Err(Error::invalid("spec", "`spec` is missing")),
+        None | Some(Value::Null) => {
+            Err(Error::invalid("spec", "`spec` is missing").hint("give the spec of a workload"))
+        }
         Some(spec) => WorkloadSpec::from_json(spec, control::token(shared)?),
     }
 }
@@ -90,8 +92,10 @@ fn on_drift(request: &Object) -> Result<OnDrift, Error> {
 
 fn workload_slug(request: &Object) -> Result<String, Error> {
     let given = string(request, "workload_slug")?;
-    let given =
-        given.ok_or_else(|| Error::invalid("workload_slug", "`workload_slug` is missing"))?;
+    let given = given.ok_or_else(|| {
+        Error::invalid("workload_slug", "`workload_slug` is missing")
+            .hint("give the slug of the spec, for example `support-bot`")
+    })?;
     slug::canonical("workload_slug", &given)
 }
 
