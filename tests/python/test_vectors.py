@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 import warnings
@@ -15,7 +16,13 @@ from clients import SDK_TOKEN, data, endpoint, management
 from double import FIN, LAST_CHUNK, RST, Double, Request, Send, Step, answer, chunk, chunked_head
 
 import inferencekey
-from inferencekey import InferenceKeyError, ManagementClient, Partial, WorkloadSpec
+from inferencekey import (
+    ConfigurationError,
+    InferenceKeyError,
+    ManagementClient,
+    Partial,
+    WorkloadSpec,
+)
 from inferencekey._plan import Plan
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -111,6 +118,21 @@ def test_specs(case: Case) -> None:
         mgmt = management(double, sdk_token=case.get("sdk_token", "ik_sdk_own"))
         plan = outcome_of(case, lambda: mgmt.plan(spec))
         assert len(double.journal.requests) == (plan is not None)
+
+
+@cases("no_proxy.json")
+def test_no_proxy(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that cannot be used is refused, unless NO_PROXY has the base URL's host."""
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", case["no_proxy"])
+
+    def made() -> bool:
+        with contextlib.suppress(ConfigurationError):
+            ManagementClient(base_url=case["base_url"], sdk_token=SDK_TOKEN, allow_http=True)
+            return True
+        return False
+
+    assert made() == case["direct"]
 
 
 @cases("errors.json")

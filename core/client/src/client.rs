@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::config::{Config, Endpoint, Plane};
+use crate::config::{Config, Endpoint, Plane, Proxy};
 use crate::error::{Error, code};
 use crate::operation::{CancelToken, Operation};
 use crate::operations;
@@ -31,7 +31,8 @@ impl Client {
         let environment = |name: &str| std::env::var(name).ok();
         let config = Config::from_json(options, &environment)?;
         let trust = Trust::new(config.ca_bundle.as_deref(), &environment)?;
-        let wire = Arc::new(HttpWire::new(&config, trust)?);
+        let proxy = Proxy::from_environment(&config.base_url, &environment)?;
+        let wire = Arc::new(HttpWire::new(&config, trust, proxy)?);
         let transport = Transport::new(wire, &config);
         let shared = Shared { config, transport, closed: CancelToken::default() };
         Ok(Self { shared: Arc::new(shared), endpoint: None })

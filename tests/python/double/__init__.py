@@ -7,20 +7,24 @@ from __future__ import annotations
 
 from double.answers import LAST_CHUNK, answer, chunk, chunked_head, frames, sse
 from double.journal import Connection, Journal, Request
-from double.server import Double
-from double.steps import FIN, HANG, RST, Send, Step, Until
+from double.server import Certificate, Double, Script
+from double.steps import CLOSE_NOTIFY, FIN, HANG, RST, Send, Step, Tunnel, Until
 
 __all__ = [
+    "CLOSE_NOTIFY",
     "FIN",
     "HANG",
     "LAST_CHUNK",
     "RST",
+    "Certificate",
     "Connection",
     "Double",
     "Journal",
     "Request",
+    "Script",
     "Send",
     "Step",
+    "Tunnel",
     "Until",
     "answer",
     "chunk",

@@ -29,10 +29,14 @@ def _refuse(constant: str) -> None:
 
 @dataclass
 class Connection:
-    """One connection: its requests, and whether the client closed it."""
+    """One connection: its requests, and whether the client closed it.
+
+    On TLS `protocol` is what was agreed on by ALPN.
+    """
 
     requests: list[Request] = field(default_factory=list)
     closed: threading.Event = field(default_factory=threading.Event)
+    protocol: str | None = None
 
 
 class Journal:

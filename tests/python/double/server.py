@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 from double.journal import Connection, Journal, Request
 from double.steps import Gone, Send, Step
 
 Script = Sequence[Step] | bytes
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A server's certificate and its key, in PEM files."""
+
+    chain: Path
+    key: Path
+
+    def context(self) -> ssl.SSLContext:
+        """TLS with it. HTTP/2 is preferred, so that a client that offers it would get it."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.chain, self.key)
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        return context
 
 
 class Double:
@@ -22,18 +40,28 @@ class Double:
 
         with Double(answer({"workloads": []}), [Send(sse(...), every=1)]) as double:
             client = DataClient(base_url=double.url, ...)
+
+    With a certificate it speaks TLS.
     """
 
-    def __init__(self, *scripts: Script | Callable[[Request], Script]) -> None:
+    def __init__(
+        self,
+        *scripts: Script | Callable[[Request], Script],
+        tls: Certificate | None = None,
+        host: str = "127.0.0.1",
+    ) -> None:
         self._choose = _chooser(scripts)
+        self._tls = tls.context() if tls else None
         self.journal = Journal()
         self._lock = threading.Lock()
         self._peers: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._stopped = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family, backlog=128)
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.host = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://{self.host}"
 
     def __enter__(self) -> Double:
         self._spawn(self._accept)
@@ -68,7 +96,23 @@ class Double:
     def _serve(self, peer: socket.socket) -> None:
         connection = Connection()
         self.journal.opened(connection)
-        with peer.makefile("rb") as reader, contextlib.suppress(Gone, OSError):
+        # The client may refuse the certificate, and leave at any time.
+        with contextlib.suppress(Gone, OSError), self._secured(peer, connection) as stream:
+            self._converse(stream, connection)
+        connection.closed.set()
+        peer.close()
+
+    def _secured(self, peer: socket.socket, connection: Connection) -> socket.socket:
+        if self._tls is None:
+            return peer
+        stream = self._tls.wrap_socket(peer, server_side=True, do_handshake_on_connect=False)
+        self._peers.append(stream)
+        stream.do_handshake()
+        connection.protocol = stream.selected_alpn_protocol()
+        return stream
+
+    def _converse(self, peer: socket.socket, connection: Connection) -> None:
+        with peer.makefile("rb") as reader:
             while request := _read(reader):
                 self.journal.received(connection, request)
                 with self._lock:
@@ -76,8 +120,6 @@ class Double:
                 for step in [script] if isinstance(script, bytes) else script:
                     playable = Send(step) if isinstance(step, bytes) else step
                     playable.play(peer, self._stopped.is_set)
-        connection.closed.set()
-        peer.close()
 
 
 def _chooser(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -51,6 +53,33 @@ class Until:
                 raise Gone
 
 
+@dataclass(frozen=True)
+class Tunnel:
+    """Do as a proxy does that was asked for CONNECT: connect to `target`, then pass bytes on."""
+
+    target: str
+
+    def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
+        """Ends with either side."""
+        host, _, port = self.target.rpartition(":")
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=5) as far:
+            peer.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=_pass_on, args=(far, peer), daemon=True)
+            back.start()
+            _pass_on(peer, far)
+            back.join(5)
+        raise Gone
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    """Copy until the source ends; then end the target."""
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
 class _Hang:
     """Say nothing more until the client goes away."""
 
@@ -61,8 +90,20 @@ class _Hang:
         raise Gone
 
 
+class _CloseNotify:
+    """End TLS in order, then the connection."""
+
+    def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
+        """Does not wait for the client's own close_notify."""
+        assert isinstance(peer, ssl.SSLSocket)
+        peer.settimeout(0.05)
+        with contextlib.suppress(OSError):
+            peer.unwrap()
+        raise Gone
+
+
 class _Fin:
-    """Close the connection in order."""
+    """Close the connection in order; with TLS, without a word of it."""
 
     def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
         """Says that nothing more will come, and leaves."""
@@ -79,6 +120,7 @@ class _Rst:
         raise Gone
 
 
+CLOSE_NOTIFY = _CloseNotify()
 HANG = _Hang()
 FIN = _Fin()
 RST = _Rst()

@@ -4,6 +4,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::authority;
 use crate::error::{Error, code};
 
 /// Origin and path prefix that every route is put behind.
@@ -34,7 +35,11 @@ impl BaseUrl {
             return Err(invalid("has user info (`user@` or `user:password@`)")
                 .hint("take it out: the token goes into `sdk_token` or `api_key`"));
         }
-        let (host, port) = host_and_port(authority)?;
+        if !authority.is_ascii() {
+            return Err(invalid("has a host with a character outside ASCII")
+                .hint("write an international name in its `xn--` form"));
+        }
+        let (host, port) = authority::parse(authority).map_err(invalid)?;
         let url = Self {
             https,
             host,
@@ -49,14 +54,15 @@ impl BaseUrl {
 
     /// `host[:port]` without the scheme's default port, IPv6 in brackets: for the `host` header and for errors.
     pub(crate) fn authority(&self) -> String {
-        let host = match self.host.contains(':') {
-            true => format!("[{}]", self.host),
-            false => self.host.clone(),
-        };
         match (self.https, self.port) {
-            (true, 443) | (false, 80) => host,
-            (_, port) => format!("{host}:{port}"),
+            (true, 443) | (false, 80) => authority::bracketed(&self.host),
+            _ => self.host_and_port(),
         }
+    }
+
+    /// The same with the port always: what a proxy is asked to connect to.
+    pub(crate) fn host_and_port(&self) -> String {
+        format!("{}:{}", authority::bracketed(&self.host), self.port)
     }
 
     /// The canonical text.
@@ -97,54 +103,6 @@ fn scheme(text: &str) -> Result<(bool, &str), Error> {
 fn with_scheme(text: &str) -> Option<String> {
     let meant = BaseUrl::parse(&format!("http://{text}"), true).ok()?;
     meant.is_loopback().then(|| format!("http://{}", meant.authority()))
-}
-
-fn host_and_port(authority: &str) -> Result<(String, Option<u16>), Error> {
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(literal) => {
-            let (address, after) = literal
-                .split_once(']')
-                .ok_or_else(|| invalid("has an IPv6 address without its closing bracket"))?;
-            let address: Ipv6Addr = address
-                .parse()
-                .map_err(|_| invalid("has no valid IPv6 address in its brackets"))?;
-            (address.to_string(), after)
-        }
-        None => {
-            let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
-            (host_name(host)?, port)
-        }
-    };
-    Ok((host, port_of(port)?))
-}
-
-/// A DNS name or an IPv4 address, in lower case. Whether it exists is for the resolver to say.
-fn host_name(host: &str) -> Result<String, Error> {
-    if host.is_empty() {
-        return Err(invalid("has no host"));
-    }
-    if !host.is_ascii() {
-        return Err(invalid("has a host with a character outside ASCII")
-            .hint("write an international name in its `xn--` form"));
-    }
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    if !host.bytes().all(allowed) || !host.bytes().any(|byte| byte.is_ascii_alphanumeric()) {
-        return Err(invalid("has a host with a character that no host name has"));
-    }
-    Ok(host.to_ascii_lowercase())
-}
-
-/// What follows the host: nothing, or `:` and 1 to 65535.
-fn port_of(text: &str) -> Result<Option<u16>, Error> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    text.strip_prefix(':')
-        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
-        .and_then(|digits| digits.parse().ok())
-        .filter(|port| *port != 0)
-        .map(Some)
-        .ok_or_else(|| invalid("has a port outside 1 to 65535"))
 }
 
 /// The path in front of every route: kept as it is, but for the slashes at its end.

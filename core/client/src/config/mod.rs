@@ -1,11 +1,15 @@
 //! Where the values of a client come from: explicit argument > environment > default, value by value (wire.md 1.1, 1.4).
 //!
-//! The environment is asked only for `from_env`, through a function that the caller brings.
+//! The environment is asked through a function that the caller brings: for a client's values only with `from_env`, for
+//! what concerns the transport always.
 
 pub(crate) mod arguments;
+mod authority;
 mod base_url;
 mod depth;
 mod endpoint;
+mod no_proxy;
+mod proxy;
 mod timeouts;
 
 use std::path::PathBuf;
@@ -14,6 +18,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use base_url::BaseUrl;
 pub(crate) use endpoint::Endpoint;
+pub(crate) use proxy::Proxy;
 pub(crate) use timeouts::{KEYS as CLOCK_KEYS, Timeouts, clocks_override, milliseconds};
 
 use crate::VERSION;

@@ -12,7 +12,7 @@ use super::wire::Body;
 use super::{Call, Repeat, Request, Response, Wire, body, redirect};
 use crate::config::{BaseUrl, Config, Plane};
 use crate::driver::{Deadline, sleep, within};
-use crate::error::{Class, Error, Stage, answer, code};
+use crate::error::{Class, Error, Stage, answer, code, mask};
 
 /// A whole answer with a 2xx status.
 #[derive(Debug)]
@@ -152,7 +152,10 @@ impl Transport {
 
     /// The error that the status stands for, with the server's words as far as they can be read.
     async fn refused(&self, request: &Request, response: &mut Response) -> Error {
-        let words = body::error_text(&mut response.body).await;
+        let mut words = body::error_text(&mut response.body).await;
+        if let Some(credentials) = self.wire.credentials() {
+            words = mask(&String::from_utf8_lossy(&words), &[credentials]).into();
+        }
         let now = SystemTime::now();
         let secrets = [&request.token];
         let (status, headers) = (response.status, &response.headers);

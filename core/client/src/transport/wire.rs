@@ -82,6 +82,11 @@ pub(crate) trait Wire: Send + Sync {
     /// [`Stage`](crate::error::Stage). `call` gives the clocks; the caller watches `total` and counts attempts.
     fn send<'a>(&'a self, request: &'a Request, call: &'a Call) -> Sending<'a>;
 
+    /// What the way to the platform is guarded by: answers may echo it, like a token.
+    fn credentials(&self) -> Option<&Secret> {
+        None
+    }
+
     /// Closes the connections that nobody uses at the moment.
     fn close_idle(&self) {}
 }

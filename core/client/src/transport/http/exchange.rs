@@ -37,12 +37,8 @@ impl Connection {
     /// Hands `socket` to hyper.
     pub(super) async fn start(socket: Socket) -> Result<Self, Error> {
         let received = socket.received();
-        let (sender, driver) = http1::Builder::new()
-            .max_buf_size(RESPONSE_HEAD_BYTES)
-            .max_headers(HEADER_LINES)
-            .handshake(socket)
-            .await
-            .map_err(|error| failure::exchange(&error, false))?;
+        let (sender, driver) =
+            limited().handshake(socket).await.map_err(|error| failure::exchange(&error, false))?;
         Ok(Self { sender, driver: Some(driver), received, reused: false })
     }
 
@@ -92,6 +88,13 @@ impl Connection {
         self.reused = true;
         self.driver.is_some() && self.sender.is_ready()
     }
+}
+
+/// hyper within the limits of faults.md 1.2.
+pub(super) fn limited() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(RESPONSE_HEAD_BYTES).max_headers(HEADER_LINES);
+    builder
 }
 
 /// Lets hyper read and write as far as it can.

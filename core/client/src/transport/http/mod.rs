@@ -1,33 +1,40 @@
 //! The real network: HTTP/1.1 by hyper's connection type over our own non-blocking sockets.
 //!
-//! A request takes an idle connection from the [`pool`], or makes one ([`resolve`] → [`connect`] → [`tls`]), and is
-//! exchanged over it ([`exchange`]). hyper does the framing; [`socket`] lends it the driver's way of waiting.
+//! A request takes an idle connection from the [`pool`], or makes one ([`resolve`] → [`connect`] → perhaps [`proxy`] →
+//! [`tls`]), and is exchanged over it ([`exchange`]). hyper does the framing; [`socket`] lends it the driver's way of
+//! waiting.
 
 mod connect;
 mod exchange;
 mod failure;
 mod pool;
+mod proxy;
 mod resolve;
 mod socket;
 mod tls;
+mod trust;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, PROXY_AUTHORIZATION, USER_AGENT,
+};
 use http::{HeaderMap, HeaderValue};
 use http_body_util::Full;
 
 use self::exchange::Connection;
 use self::failure::Failure;
 use self::pool::Pool;
-pub(crate) use self::tls::Trust;
+use self::socket::{Layer, Socket};
+pub(crate) use self::trust::Trust;
 use super::clocks::timeout;
 use super::wire::Sending;
 use super::{Accept, Call, Repeat, Request, Response, Wire};
-use crate::config::{BaseUrl, Config};
+use crate::config::{BaseUrl, Config, Proxy};
 use crate::driver::{Deadline, now, within};
 use crate::error::{Error, Stage, code};
+use crate::secret::Secret;
 
 /// Sends requests to one origin.
 pub(crate) struct HttpWire {
@@ -35,12 +42,13 @@ pub(crate) struct HttpWire {
     host: HeaderValue,
     user_agent: HeaderValue,
     trust: Trust,
+    proxy: Option<Proxy>,
     pool: Arc<Pool>,
 }
 
 impl HttpWire {
-    /// Prepares for `config`'s origin. Opens nothing.
-    pub(crate) fn new(config: &Config, trust: Trust) -> Result<Self, Error> {
+    /// Prepares for `config`'s origin, which is reached through `proxy` if there is one. Opens nothing.
+    pub(crate) fn new(config: &Config, trust: Trust, proxy: Option<Proxy>) -> Result<Self, Error> {
         let header = |name: &str, text: &str| {
             HeaderValue::from_str(text).map_err(|_| {
                 Error::configuration(
@@ -55,6 +63,7 @@ impl HttpWire {
             user_agent: header("user_agent", &config.user_agent)?,
             base: config.base_url.clone(),
             trust,
+            proxy,
             pool: Arc::default(),
         })
     }
@@ -67,13 +76,26 @@ impl HttpWire {
                     call.mark_replaced();
                     self.pool.clear();
                 }
-                outcome => return outcome.map_err(Failure::into_error),
+                outcome => return self.judged(outcome),
             }
         }
         let connection = self.connect(call).await?;
         call.mark_sent();
-        let outcome = connection.send(self.message(request)?, &self.pool).await;
-        outcome.map_err(Failure::into_error)
+        self.judged(connection.send(self.message(request)?, &self.pool).await)
+    }
+
+    /// The outcome of an exchange, in a proxy's name where a proxy is who answers.
+    fn judged(&self, outcome: Result<Response, Failure>) -> Result<Response, Error> {
+        let outcome = outcome.map_err(Failure::into_error);
+        match self.forwarder() {
+            Some(proxy) => proxy::judged(proxy, outcome),
+            None => outcome,
+        }
+    }
+
+    /// The proxy that requests themselves are given to: for an http target. To an https target it only opens a tunnel.
+    fn forwarder(&self) -> Option<&Proxy> {
+        self.proxy.as_ref().filter(|_| !self.base.https)
     }
 
     /// A new connection, inside what is left of the call's `connect` clock and its deadline.
@@ -86,8 +108,12 @@ impl HttpWire {
         match made {
             Ok(connection) => connection,
             Err(_) if budget.passed() => {
-                let missing = "no connection";
-                let error = timeout("connect", code::TIMEOUT_CONNECT, missing, call.clocks.connect);
+                let missing = match &self.proxy {
+                    Some(proxy) => format!("no connection through the proxy {}", proxy.authority()),
+                    None => "no connection".to_owned(),
+                };
+                let length = call.clocks.connect;
+                let error = timeout("connect", code::TIMEOUT_CONNECT, &missing, length);
                 Err(error.stage(Stage::NotSent))
             }
             Err(_) => Err(call.out_of_time()),
@@ -95,25 +121,30 @@ impl HttpWire {
     }
 
     async fn open(&self) -> Result<Connection, Error> {
-        let addresses = resolve::resolve(&self.base.host, self.base.port).await?;
-        let stream = connect::connect(addresses).await?;
-        let socket = if self.base.https {
-            tls::handshake(stream, &self.base.host, &self.trust).await?
-        } else {
-            socket::Socket::plain(stream)
+        let BaseUrl { https, host, port, .. } = &self.base;
+        let way = match &self.proxy {
+            Some(proxy) => proxy::reach(proxy, &self.base, &self.trust).await?,
+            None => dial(host, *port).await?,
         };
-        Connection::start(socket).await
+        let layer = if *https { tls::handshake(way, host, &self.trust).await? } else { way };
+        Connection::start(Socket::new(layer)).await
     }
 
     fn message(&self, request: &Request) -> Result<http::Request<Full<bytes::Bytes>>, Error> {
+        // A proxy has to be told the whole URL; a server is told the path.
+        let origin = self.forwarder().map(|_| format!("http://{}", self.base.authority()));
+        let origin = origin.unwrap_or_default();
         let mut message = http::Request::builder()
             .method(request.method.clone())
-            .uri(format!("{}{}", self.base.prefix, request.path))
+            .uri(format!("{origin}{}{}", self.base.prefix, request.path))
             .body(Full::new(request.body.clone().unwrap_or_default()))
             .map_err(|error| {
                 Error::invalid("base_url", format!("the path cannot be sent: {error}"))
             })?;
         *message.headers_mut() = self.headers(request);
+        if let Some(credentials) = self.forwarder().and_then(proxy::authorization) {
+            message.headers_mut().insert(PROXY_AUTHORIZATION, credentials);
+        }
         Ok(message)
     }
 
@@ -143,6 +174,12 @@ impl HttpWire {
     }
 }
 
+/// TCP to `host`.
+async fn dial(host: &str, port: u16) -> Result<Layer, Error> {
+    let addresses = resolve::resolve(host, port).await?;
+    Ok(Layer::Plain(connect::connect(addresses).await?))
+}
+
 /// A server that has closed an idle connection says so within a round trip; one that dies later may have worked.
 const ROUND_TRIP: Duration = Duration::from_millis(200);
 
@@ -159,6 +196,10 @@ fn may_replace(repeat: Repeat, started: Instant) -> bool {
 impl Wire for HttpWire {
     fn send<'a>(&'a self, request: &'a Request, call: &'a Call) -> Sending<'a> {
         Box::pin(self.exchange(request, call))
+    }
+
+    fn credentials(&self) -> Option<&Secret> {
+        self.proxy.as_ref()?.credentials.as_ref()
     }
 
     fn close_idle(&self) {

@@ -51,15 +51,65 @@ impl Write for Tcp {
     }
 }
 
-enum Layer {
+/// What bytes go through: TCP, or TLS over another layer (two of them, where TLS leads through a TLS proxy).
+pub(super) enum Layer {
     Plain(Tcp),
-    Tls(Box<StreamOwned<ClientConnection, Tcp>>),
+    Tls(Box<StreamOwned<ClientConnection, Layer>>),
+}
+
+impl Layer {
+    /// Says that the future being polled goes on once the kernel is ready for what has just been refused. TLS may have
+    /// to write before it can read.
+    pub(super) fn wait(&self, direction: Direction) {
+        self.tcp().wait(direction);
+        if direction == Direction::Read && self.wants_write() {
+            self.tcp().wait(Direction::Write);
+        }
+    }
+
+    fn tcp(&self) -> &Tcp {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(stream) => stream.sock.tcp(),
+        }
+    }
+
+    fn wants_write(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.conn.wants_write() || stream.sock.wants_write(),
+        }
+    }
+}
+
+impl Read for Layer {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(tcp) => tcp.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Layer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(tcp) => tcp.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
 }
 
 /// What hyper reads from and writes to.
 pub(super) struct Socket {
     layer: Layer,
-    tcp: Tcp,
     scratch: Box<[u8]>,
     received: Arc<AtomicU64>,
     /// The round in which the kernel had no more to read, or could not have: a request had just been written.
@@ -69,25 +119,20 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn plain(tcp: Tcp) -> Self {
-        Self::new(Layer::Plain(tcp.clone()), tcp)
-    }
-
-    pub(super) fn tls(stream: StreamOwned<ClientConnection, Tcp>) -> Self {
-        let tcp = stream.sock.clone();
-        Self::new(Layer::Tls(Box::new(stream)), tcp)
-    }
-
-    fn new(layer: Layer, tcp: Tcp) -> Self {
+    pub(super) fn new(layer: Layer) -> Self {
         let scratch = vec![0; READ_SIZE].into_boxed_slice();
         Self {
             layer,
-            tcp,
             scratch,
             received: Arc::default(),
             nothing_to_read_in: None,
             write_broken: false,
         }
+    }
+
+    /// What it was made from.
+    pub(super) fn into_layer(self) -> Layer {
+        self.layer
     }
 
     /// Counts the bytes received over the connection's life: tells a dead connection from a cut answer.
@@ -96,29 +141,7 @@ impl Socket {
     }
 
     fn read(&mut self, length: usize) -> io::Result<usize> {
-        let buffer = &mut self.scratch[..length.min(READ_SIZE)];
-        match &mut self.layer {
-            Layer::Plain(tcp) => tcp.read(buffer),
-            Layer::Tls(stream) => stream.read(buffer),
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.layer {
-            Layer::Plain(tcp) => tcp.write(bytes),
-            Layer::Tls(stream) => stream.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match &mut self.layer {
-            Layer::Plain(_) => Ok(()),
-            Layer::Tls(stream) => stream.flush(),
-        }
-    }
-
-    fn wants_write(&self) -> bool {
-        matches!(&self.layer, Layer::Tls(stream) if stream.conn.wants_write())
+        self.layer.read(&mut self.scratch[..length.min(READ_SIZE)])
     }
 
     /// TLS may hold decrypted bytes that the kernel knows nothing of, so there the kernel is always asked.
@@ -132,10 +155,7 @@ impl Socket {
     fn ready<T>(&self, result: io::Result<T>, direction: Direction) -> Poll<io::Result<T>> {
         match result {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.tcp.wait(direction);
-                if direction == Direction::Read && self.wants_write() {
-                    self.tcp.wait(Direction::Write);
-                }
+                self.layer.wait(direction);
                 Poll::Pending
             }
             result => Poll::Ready(result),
@@ -150,7 +170,7 @@ impl hyper::rt::Read for Socket {
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         if self.nothing_to_read_in == Some(round()) {
-            self.tcp.wait(Direction::Read);
+            self.layer.wait(Direction::Read);
             return Poll::Pending;
         }
         let asked = buffer.remaining();
@@ -174,7 +194,7 @@ impl hyper::rt::Write for Socket {
         if self.write_broken {
             return Poll::Ready(Ok(bytes.len()));
         }
-        match retry_interrupted(|| self.write(bytes)) {
+        match retry_interrupted(|| self.layer.write(bytes)) {
             Err(error) if is_broken(&error) => {
                 self.write_broken = true;
                 Poll::Ready(Ok(bytes.len()))
@@ -190,7 +210,7 @@ impl hyper::rt::Write for Socket {
         if self.write_broken {
             return Poll::Ready(Ok(()));
         }
-        let result = retry_interrupted(|| self.flush());
+        let result = retry_interrupted(|| self.layer.flush());
         self.ready(result, Direction::Write)
     }
 

@@ -72,6 +72,7 @@ fn wire_to(url: &str) -> HttpWire {
         user_agent: HeaderValue::from_static("test"),
         base,
         trust: Trust::new(None, &|_| None).expect("no bundle"),
+        proxy: None,
         pool: Arc::default(),
     }
 }

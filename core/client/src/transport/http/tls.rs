@@ -1,119 +1,20 @@
-//! TLS over a connected stream, and which certificates are trusted (wire.md 1.1).
+//! TLS over a connected stream.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::ServerName;
+use rustls::{CertificateError, ClientConnection, StreamOwned};
 
 use super::failure;
-use super::socket::{Socket, Tcp};
+use super::socket::Layer;
+use super::trust::{Ready, Trust};
 use crate::driver::Direction;
 use crate::error::{Class, Error, Stage, code};
 
-/// Where trust comes from, and the TLS configuration made from it on first need.
-pub(crate) struct Trust {
-    source: TrustSource,
-    config: OnceLock<Arc<ClientConfig>>,
-}
-
-enum TrustSource {
-    /// Roots from the `ca_bundle` option, instead of all others.
-    Bundle(Arc<RootCertStore>),
-    /// `SSL_CERT_FILE` and `SSL_CERT_DIR`, as they were when the client was made.
-    Paths { file: Option<PathBuf>, folder: Option<PathBuf> },
-    /// The operating system's store.
-    System,
-}
-
-impl Trust {
-    /// `ca_bundle` wins over the environment, which wins over the system's store. Only the bundle is read at once, so
-    /// that a wrong path is an error of the constructor.
-    pub(crate) fn new(
-        ca_bundle: Option<&Path>,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, Error> {
-        let path = |name| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let source = match (ca_bundle, path("SSL_CERT_FILE"), path("SSL_CERT_DIR")) {
-            (Some(bundle), ..) => TrustSource::Bundle(Arc::new(read_bundle(bundle)?)),
-            (None, None, None) => TrustSource::System,
-            (None, file, folder) => TrustSource::Paths { file, folder },
-        };
-        Ok(Self { source, config: OnceLock::new() })
-    }
-
-    fn config(&self) -> Result<Arc<ClientConfig>, Error> {
-        if let Some(config) = self.config.get() {
-            return Ok(Arc::clone(config));
-        }
-        let config = match &self.source {
-            TrustSource::Bundle(roots) => client_config(Arc::clone(roots))?,
-            TrustSource::Paths { file, folder } => {
-                let found =
-                    rustls_native_certs::load_certs_from_paths(file.as_deref(), folder.as_deref());
-                client_config(store(found.certs))?
-            }
-            TrustSource::System => system_config()?,
-        };
-        Ok(Arc::clone(self.config.get_or_init(|| config)))
-    }
-}
-
-/// The system's store, read once per process.
-fn system_config() -> Result<Arc<ClientConfig>, Error> {
-    static SYSTEM: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if let Some(config) = SYSTEM.get() {
-        return Ok(Arc::clone(config));
-    }
-    let config = client_config(store(rustls_native_certs::load_native_certs().certs))?;
-    Ok(Arc::clone(SYSTEM.get_or_init(|| config)))
-}
-
-fn store(certificates: Vec<CertificateDer<'static>>) -> Arc<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(certificates);
-    Arc::new(roots)
-}
-
-fn client_config(roots: Arc<RootCertStore>) -> Result<Arc<ClientConfig>, Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| tls_error(&error))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
-}
-
-fn read_bundle(path: &Path) -> Result<RootCertStore, Error> {
-    let refused = |cause: &str| {
-        Error::configuration(
-            code::CONFIGURATION,
-            format!("`ca_bundle` {} cannot be used: {cause}", path.display()),
-        )
-        .at("ca_bundle")
-        .hint("give the path of a PEM file with at least one CA certificate")
-    };
-    let mut roots = RootCertStore::empty();
-    let certificates =
-        CertificateDer::pem_file_iter(path).map_err(|error| refused(&error.to_string()))?;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| refused(&error.to_string()))?;
-        roots.add(certificate).map_err(|error| refused(&error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(refused("no certificate in it"));
-    }
-    Ok(roots)
-}
-
-/// Shakes hands with `host` over `tcp`.
-pub(super) async fn handshake(tcp: Tcp, host: &str, trust: &Trust) -> Result<Socket, Error> {
+/// Shakes hands with `host` over `layer`.
+pub(super) async fn handshake(layer: Layer, host: &str, trust: &Trust) -> Result<Layer, Error> {
     let name = ServerName::try_from(host.to_owned()).map_err(|_| {
         Error::configuration(
             code::INVALID_BASE_URL,
@@ -121,14 +22,16 @@ pub(super) async fn handshake(tcp: Tcp, host: &str, trust: &Trust) -> Result<Soc
         )
         .at("base_url")
     })?;
-    let connection =
-        ClientConnection::new(trust.config()?, name).map_err(|error| tls_error(&error))?;
-    let mut stream = StreamOwned::new(connection, tcp);
-    poll_fn(|_| poll_handshake(&mut stream)).await?;
-    Ok(Socket::tls(stream))
+    let Ready { config, missing } = trust.ready()?;
+    let connection = ClientConnection::new(config, name).map_err(|error| tls_error(&error))?;
+    let mut stream = StreamOwned::new(connection, layer);
+    match poll_fn(|_| poll_handshake(&mut stream)).await {
+        Ok(()) => Ok(Layer::Tls(Box::new(stream))),
+        Err(error) => Err(handshake_error(&error, missing.as_deref())),
+    }
 }
 
-fn poll_handshake(stream: &mut StreamOwned<ClientConnection, Tcp>) -> Poll<Result<(), Error>> {
+fn poll_handshake(stream: &mut StreamOwned<ClientConnection, Layer>) -> Poll<io::Result<()>> {
     while stream.conn.is_handshaking() {
         match stream.conn.complete_io(&mut stream.sock) {
             Ok(_) => {}
@@ -140,15 +43,23 @@ fn poll_handshake(stream: &mut StreamOwned<ClientConnection, Tcp>) -> Poll<Resul
                 }
                 return Poll::Pending;
             }
-            Err(error) => return Poll::Ready(Err(handshake_error(&error))),
+            Err(error) => return Poll::Ready(Err(error)),
         }
     }
     Poll::Ready(Ok(()))
 }
 
-fn handshake_error(error: &io::Error) -> Error {
+/// `missing`: which roots could not be had.
+fn handshake_error(error: &io::Error, missing: Option<&str>) -> Error {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match tls {
+        Some(tls @ rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            let mut error = tls_error(tls);
+            if let Some(missing) = missing {
+                error.words += &format!(" ({missing})");
+            }
+            error
+        }
         Some(tls) => tls_error(tls),
         None => Error::new(
             Class::ConnectionFailed,

@@ -1,0 +1,183 @@
+//! Which certificates are trusted (wire.md 1.1).
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use rustix::io::Errno;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_native_certs::{CertificateResult, ErrorKind, load_certs_from_paths};
+
+use super::failure;
+use crate::error::{Error, code};
+
+/// Where trust comes from, and the TLS configuration made from it on first need.
+pub(crate) struct Trust {
+    source: Source,
+    ready: OnceLock<Ready>,
+}
+
+enum Source {
+    /// Roots from the `ca_bundle` option, instead of all others.
+    Bundle(Arc<RootCertStore>),
+    /// The operating system's store, and what the variables named when the client was made.
+    System { extra: Vec<Extra> },
+}
+
+/// A file or a folder with more roots.
+struct Extra {
+    variable: &'static str,
+    path: PathBuf,
+}
+
+/// What a handshake needs.
+#[derive(Clone)]
+pub(super) struct Ready {
+    pub(super) config: Arc<ClientConfig>,
+    /// Roots that were asked for and could not be had, in words: part of the answer to why a server is not trusted.
+    pub(super) missing: Option<String>,
+}
+
+impl Trust {
+    /// `ca_bundle` wins over all. It alone is read at once, so that a wrong path is an error of the constructor; the
+    /// variables may have been set for other programs, so what they name is read when a server has to be trusted.
+    pub(crate) fn new(
+        ca_bundle: Option<&Path>,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Error> {
+        let source = match ca_bundle {
+            Some(bundle) => Source::Bundle(Arc::new(read_bundle(bundle)?)),
+            None => Source::System { extra: extra(environment) },
+        };
+        Ok(Self { source, ready: OnceLock::new() })
+    }
+
+    /// Fails only where a later try may succeed: nothing half-read is kept.
+    pub(super) fn ready(&self) -> Result<Ready, Error> {
+        if let Some(ready) = self.ready.get() {
+            return Ok(ready.clone());
+        }
+        let ready = match &self.source {
+            Source::Bundle(roots) => {
+                Ready { config: client_config(Arc::clone(roots))?, missing: None }
+            }
+            Source::System { extra } => with_extra(system_roots()?, extra)?,
+        };
+        Ok(self.ready.get_or_init(|| ready).clone())
+    }
+}
+
+/// OpenSSL's variables: a file, and folders parted by colons.
+fn extra(environment: &dyn Fn(&str) -> Option<String>) -> Vec<Extra> {
+    let files = environment("SSL_CERT_FILE").into_iter().map(PathBuf::from);
+    let files = files.map(|path| Extra { variable: "SSL_CERT_FILE", path });
+    let folders = environment("SSL_CERT_DIR").unwrap_or_default();
+    let folders =
+        std::env::split_paths(&folders).map(|path| Extra { variable: "SSL_CERT_DIR", path });
+    files.chain(folders).filter(|extra| !extra.path.as_os_str().is_empty()).collect()
+}
+
+fn with_extra(system: Arc<RootCertStore>, extra: &[Extra]) -> Result<Ready, Error> {
+    let mut roots = Arc::unwrap_or_clone(system);
+    let mut missing = Vec::new();
+    if roots.is_empty() {
+        missing.push("this system has no store of trusted certificates".to_owned());
+    }
+    for Extra { variable, path } in extra {
+        let found = match *variable {
+            "SSL_CERT_FILE" => load_certs_from_paths(Some(path), None),
+            _ => load_certs_from_paths(None, Some(path)),
+        };
+        refuse_half_read(&found)?;
+        if roots.add_parsable_certificates(found.certs).0 == 0 {
+            let path = path.display();
+            missing.push(match found.errors.first().and_then(|error| io_error(&error.kind)) {
+                Some(error) => format!("`{variable}` {path}: {}", failure::cause(error)),
+                None => format!("`{variable}` {path}: no certificate in it"),
+            });
+        }
+    }
+    let missing = (!missing.is_empty()).then(|| missing.join("; "));
+    Ok(Ready { config: client_config(Arc::new(roots))?, missing })
+}
+
+/// The system's store, read once per process.
+fn system_roots() -> Result<Arc<RootCertStore>, Error> {
+    static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    if let Some(roots) = SYSTEM.get() {
+        return Ok(Arc::clone(roots));
+    }
+    let mut roots = RootCertStore::empty();
+    for found in system_certificates() {
+        refuse_half_read(&found)?;
+        roots.add_parsable_certificates(found.certs);
+    }
+    Ok(Arc::clone(SYSTEM.get_or_init(|| Arc::new(roots))))
+}
+
+#[cfg(target_os = "macos")]
+fn system_certificates() -> Vec<CertificateResult> {
+    // The file has the store's roots too: with SSL_CERT_FILE set, `load_native_certs` gives that file instead of the store.
+    let file = Path::new("/etc/ssl/cert.pem");
+    vec![rustls_native_certs::load_native_certs(), load_certs_from_paths(Some(file), None)]
+}
+
+/// Not by `load_native_certs`: it reads the variables itself, and instead of the store.
+#[cfg(not(target_os = "macos"))]
+fn system_certificates() -> Vec<CertificateResult> {
+    openssl_probe::candidate_cert_dirs()
+        .map(|folder| load_certs_from_paths(None, Some(folder)))
+        .collect()
+}
+
+/// Without a descriptor to spare, files that are there cannot be read. Trusting what is left would last.
+fn refuse_half_read(found: &CertificateResult) -> Result<(), Error> {
+    let exhausted = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
+    let errors = found.errors.iter().filter_map(|error| io_error(&error.kind));
+    match errors.into_iter().find(|error| exhausted.contains(&error.raw_os_error())) {
+        Some(error) => Err(failure::connect(error, false)),
+        None => Ok(()),
+    }
+}
+
+fn io_error(kind: &ErrorKind) -> Option<&io::Error> {
+    match kind {
+        ErrorKind::Io { inner, .. } => Some(inner),
+        _ => None,
+    }
+}
+
+fn client_config(roots: Arc<RootCertStore>) -> Result<Arc<ClientConfig>, Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::configuration(code::CONFIGURATION, error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn read_bundle(path: &Path) -> Result<RootCertStore, Error> {
+    let refused = |cause: &str| {
+        Error::configuration(
+            code::CONFIGURATION,
+            format!("`ca_bundle` {} cannot be used: {cause}", path.display()),
+        )
+        .at("ca_bundle")
+        .hint("give the path of a PEM file with at least one CA certificate")
+    };
+    let mut roots = RootCertStore::empty();
+    let certificates =
+        CertificateDer::pem_file_iter(path).map_err(|error| refused(&error.to_string()))?;
+    for certificate in certificates {
+        let certificate = certificate.map_err(|error| refused(&error.to_string()))?;
+        roots.add(certificate).map_err(|error| refused(&error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(refused("no certificate in it"));
+    }
+    Ok(roots)
+}

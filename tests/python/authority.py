@@ -1,0 +1,80 @@
+"""Certificates for TLS doubles, made by openssl when a test starts."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from double import Certificate
+
+EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+CONFIG = """
+[ca]
+default_ca = own
+[own]
+database = {folder}/index.txt
+new_certs_dir = {folder}
+rand_serial = yes
+default_md = sha256
+unique_subject = no
+policy = any
+[any]
+commonName = supplied
+"""
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A certificate authority that no system trusts; its files are in the folder."""
+
+    folder: Path
+
+    @property
+    def certificate(self) -> Path:
+        """What a client has to trust."""
+        return self.folder / "ca.pem"
+
+    def sign(self, *names: str, start: int = -1, end: int = 1) -> Certificate:
+        """A certificate for `names` (`IP:…`, `DNS:…`); `start` and `end` are days from now."""
+        stem = self.folder / "-".join((*names, str(start), str(end))).replace(":", "_")
+        key, request = stem.with_suffix(".key"), stem.with_suffix(".csr")
+        signed, extensions = stem.with_suffix(".crt"), stem.with_suffix(".ext")
+        extensions.write_text(f"subjectAltName={','.join(names)}")
+        openssl("req", *EC, "-subj", "/CN=double", "-keyout", key, "-out", request)
+        openssl("ca", "-batch", "-notext", "-config", self.folder / "ca.cnf", "-in", request,
+                "-cert", self.certificate, "-keyfile", self.folder / "ca.key", "-out", signed,
+                "-startdate", _day(start), "-enddate", _day(end),
+                "-extfile", extensions)  # fmt: skip
+        return Certificate(signed, key)
+
+
+def make_authority(folder: Path) -> Authority:
+    """A new one."""
+    openssl("req", "-x509", *EC, "-days", "2", "-subj", "/CN=test authority",
+            "-keyout", folder / "ca.key", "-out", folder / "ca.pem")  # fmt: skip
+    (folder / "ca.cnf").write_text(CONFIG.format(folder=folder))
+    (folder / "index.txt").touch()
+    return Authority(folder)
+
+
+def self_signed(folder: Path, name: str) -> Certificate:
+    """A certificate that nobody else vouches for."""
+    certificate = Certificate(folder / "self.crt", folder / "self.key")
+    openssl("req", "-x509", *EC, "-days", "2", "-subj", "/CN=double", "-addext",
+            f"subjectAltName={name}", "-keyout", certificate.key,
+            "-out", certificate.chain)  # fmt: skip
+    return certificate
+
+
+def openssl(*arguments: str | Path) -> str:
+    """Run openssl and return what it prints; its complaints are shown where it fails."""
+    run = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return run.stdout.strip()
+
+
+def _day(days: int) -> str:
+    return (datetime.now(timezone.utc) + timedelta(days=days)).strftime("%Y%m%d%H%M%SZ")
