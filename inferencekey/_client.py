@@ -1,4 +1,4 @@
-"""What clients and endpoints have in common: a core handle, calls on it, and a repr."""
+"""What clients and endpoints have in common: a core handle, calls on it, copies, and a repr."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 from inferencekey import __version__, _ffi, _marshal
 from inferencekey._errors import ConfigurationError, InferenceKeyError, InternalError
-from inferencekey._secret import Secret, with_token
+from inferencekey._secret import Secret, environment, with_secrets
 from inferencekey._timeouts import clock_options, milliseconds
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
@@ -14,30 +14,45 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
-    from typing import Any, NoReturn, TypeVar
+    from typing import Any, TypeVar
 
     from inferencekey._native import Box
     from inferencekey._timeouts import Timeouts
 
+    Copied = TypeVar("Copied", bound="Bound")
     Self = TypeVar("Self", bound="Client")
+
+# Where a token comes from that a pickle left behind, by the code of the error without it.
+_TOKENS = {"missing_token": "INFERENCEKEY_SDK_TOKEN", "missing_api_key": "INFERENCEKEY_API_KEY"}
 
 
 class Bound:
-    """An object of the core, made from a configuration, and made again in a forked child."""
+    """An object of the core, made from a configuration.
 
-    def _bind(self) -> None:
+    It is made again in a forked child and for a copy, from the same configuration; after
+    unpickling from the same but for the token, which then comes from the environment.
+    """
+
+    def _bind(self, options: bytes, secrets: dict[str, Secret]) -> None:
         """Makes the core's object. Everything that can fail about the configuration fails here."""
-        self._native = self._make()
-        self._forks = _ffi.Process.forks
+        # The configuration as a JSON object, and further members of it that nobody is to see.
+        self._options = options
+        self._secrets = secrets
+        # The core's objects by the forks before their process: each is good where it was made.
+        self._natives: dict[int, Box] = {}
+        self._handle()
 
     def _make(self) -> Box:
         raise NotImplementedError
 
     def _handle(self) -> Box:
         """The core's object of this process, with connections of its own."""
-        if self._forks != _ffi.Process.forks:
-            self._bind()
-        return self._native
+        forks = _ffi.Process.forks
+        native = self._natives.get(forks)
+        if native is None:
+            # Of two threads that come here at once, both go on with what one of them made.
+            native = self._natives.setdefault(forks, self._make())
+        return native
 
     def _start(self, operation: str, request: Mapping[str, object]) -> _ffi.Operation:
         """Checks the request; nothing is sent before the first event is asked for."""
@@ -72,21 +87,47 @@ class Bound:
         parts = [f"{name}={facts[name]!r}" for name in shown if facts.get(name) is not None]
         return f"<{' '.join([type(self).__name__, *parts])}>"
 
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError(
-            f"a {type(self).__name__} holds a token and is neither pickled nor copied: "
-            "make one where it is needed, for example with from_env()"
-        )
+    def __copy__(self: Copied) -> Copied:
+        return self.__deepcopy__({})
+
+    def __deepcopy__(self: Copied, memo: dict[int, Any]) -> Copied:
+        # The token stays in the process, so it comes along.
+        twin = type(self).__new__(type(self))
+        vars(twin).update(vars(self), _natives={})
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = {name: value for name, value in vars(self).items() if name != "_natives"}
+        return {**kept, "_secrets": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _natives={})
+        try:
+            self._handle()
+        except ConfigurationError as error:
+            if error.code in _TOKENS:
+                raise ConfigurationError(
+                    str(error),
+                    code=error.code,
+                    field=error.field,
+                    hint=f"a pickle carries no token: set {_TOKENS[error.code]} in the process "
+                    "that loads it",
+                ) from None
+            # An endpoint of a closed client says so when it is used.
+            if error.code != "client_closed":
+                raise
 
 
 class Client(Bound):
     """A client of one plane: closes, and is a context manager."""
 
-    _options: Secret
     _closed = False
 
     def _make(self) -> Box:
-        native = _ffi.client_new(self._options)
+        return _ffi.client_new(with_secrets(self._options, self._secrets))
+
+    def _handle(self) -> Box:
+        native = super()._handle()
         if self._closed:
             _ffi.client_close(native)
         return native
@@ -98,8 +139,21 @@ class Client(Bound):
         calls raise ConfigurationError `client_closed`. Closing again does nothing.
         """
         self._closed = True
-        if self._forks == _ffi.Process.forks:
-            _ffi.client_close(self._native)
+        native = self._natives.get(_ffi.Process.forks)
+        if native is not None:
+            _ffi.client_close(native)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Base URL and project as they are here, wherever they came from: the environment of
+        # another process has to give the token, and nothing else of the configuration.
+        facts = self._facts()
+        resolved = {"from_env": True, "base_url": facts["base_url"], "project": facts["project"]}
+        options = _marshal.encode("client", {**_marshal.decode(self._options), **resolved})
+        return {**super().__getstate__(), "_options": options}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        tokens = (name.encode("ascii") for name in _TOKENS.values())
+        super().__setstate__({**state, "_secrets": {"environment": environment(*tokens)}})
 
     def __enter__(self: Self) -> Self:
         if self._closed:
@@ -119,8 +173,6 @@ class Client(Bound):
 
 def client_options(
     plane: str,
-    token_name: str,
-    token: Secret,
     *,
     from_env: bool,
     base_url: str | None,
@@ -130,19 +182,38 @@ def client_options(
     ca_bundle: str | os.PathLike[str] | None,
     allow_http: bool,
     cold_start: float | None = None,
-) -> Secret:
-    """The core's client options, with the token in them."""
+) -> bytes:
+    """The core's client options, but for the secrets."""
     options: dict[str, object] = {
         "plane": plane,
         "from_env": from_env,
         "base_url": base_url,
         "project": project,
         "retries": retries,
-        "ca_bundle": os.fspath(ca_bundle) if isinstance(ca_bundle, os.PathLike) else ca_bundle,
+        "ca_bundle": _absolute(ca_bundle),
         "allow_http": allow_http,
         "user_agent": f"inferencekey-python/{__version__}",
         **clock_options(timeout),
     }
     if cold_start is not None:
         options["cold_start_ms"] = milliseconds("cold_start", cold_start)
-    return with_token(_marshal.encode("client", options), token_name, token)
+    return _marshal.encode("client", options)
+
+
+def client_secrets(token_name: str, token: Secret, *, from_env: bool) -> dict[str, Secret]:
+    """The rest of them: the token, and the environment as it is now."""
+    own = (b"INFERENCEKEY_",) if from_env else ()
+    return {token_name: token, "environment": environment(*own)}
+
+
+def _absolute(path: object) -> object:
+    """The path, also for a child or a copy in another working directory."""
+    if isinstance(path, os.PathLike):
+        path = os.fspath(path)
+    if not isinstance(path, str) or not path.strip():
+        return path
+    try:
+        return os.path.abspath(path)
+    except OSError:
+        # The working directory is gone: that the file is too is the core's to say.
+        return path

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 from inferencekey import _marshal
-from inferencekey._client import Client, client_options
+from inferencekey._client import Client, client_options, client_secrets
 from inferencekey._enums import OnDrift
 from inferencekey._errors import DriftWarning, ValidationError
 from inferencekey._plan import Plan
@@ -34,10 +34,11 @@ else:
 class ManagementClient(Client):
     """Declares, watches and deletes the workloads of a project.
 
-    A client can be used from any thread, and in a child made by `fork`. It is a context manager;
-    leaving it closes it. Every call raises `InferenceKeyError` of some class (wire.md 5);
-    `timeout` of a call is in seconds for the whole call, or a `Timeouts`, and wins over the
-    client's.
+    A client can be used from any thread, and in a child made by `fork`; it copies with its token,
+    and pickles without: then INFERENCEKEY_SDK_TOKEN of the process that loads it is taken. It is
+    a context manager; leaving it closes it. Every call raises `InferenceKeyError` of some class
+    (wire.md 5); `timeout` of a call is in seconds for the whole call, or a `Timeouts`, and wins
+    over the client's.
     """
 
     def __init__(
@@ -65,10 +66,8 @@ class ManagementClient(Client):
         """
         secret = token(sdk_token)
         del sdk_token  # From here on a traceback with locals shows no token.
-        self._options = client_options(
+        options = client_options(
             "control",
-            "sdk_token",
-            secret,
             from_env=False,
             base_url=base_url,
             project=project,
@@ -77,7 +76,7 @@ class ManagementClient(Client):
             ca_bundle=ca_bundle,
             allow_http=allow_http,
         )
-        self._bind()
+        self._bind(options, client_secrets("sdk_token", secret, from_env=False))
 
     @classmethod
     def from_env(
@@ -99,10 +98,8 @@ class ManagementClient(Client):
         secret = token(sdk_token)
         del sdk_token  # From here on a traceback with locals shows no token.
         client = cls.__new__(cls)
-        client._options = client_options(
+        options = client_options(
             "control",
-            "sdk_token",
-            secret,
             from_env=True,
             base_url=base_url,
             project=project,
@@ -111,7 +108,7 @@ class ManagementClient(Client):
             ca_bundle=ca_bundle,
             allow_http=allow_http,
         )
-        client._bind()
+        client._bind(options, client_secrets("sdk_token", secret, from_env=True))
         return client
 
     def ensure(

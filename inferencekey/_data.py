@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from copy import deepcopy
 
 from inferencekey import _ffi, _marshal
-from inferencekey._client import Bound, Client, client_options
+from inferencekey._client import Bound, Client, client_options, client_secrets
 from inferencekey._results import EmbedResult, TextResult
-from inferencekey._secret import Secret, token, with_token
+from inferencekey._secret import Secret, token, with_secrets
 from inferencekey._stream import TextStream
 from inferencekey._timeouts import Timeouts, clock_options
 
@@ -25,8 +26,9 @@ else:
 class DataClient(Client):
     """Reaches the models of a project's workloads.
 
-    A client can be used from any thread, and in a child made by `fork`. It is a context manager;
-    leaving it closes it and its endpoints.
+    A client can be used from any thread, and in a child made by `fork`; it copies with its token,
+    and pickles without: then INFERENCEKEY_API_KEY of the process that loads it is taken. It is
+    a context manager; leaving it closes it and its endpoints.
     """
 
     def __init__(
@@ -58,10 +60,8 @@ class DataClient(Client):
         """
         secret = token(api_key)
         del api_key  # From here on a traceback with locals shows no token.
-        self._options = client_options(
+        options = client_options(
             "data",
-            "api_key",
-            secret,
             from_env=False,
             base_url=base_url,
             project=project,
@@ -71,7 +71,7 @@ class DataClient(Client):
             ca_bundle=ca_bundle,
             allow_http=allow_http,
         )
-        self._bind()
+        self._bind(options, client_secrets("api_key", secret, from_env=False))
 
     @classmethod
     def from_env(
@@ -94,10 +94,8 @@ class DataClient(Client):
         secret = token(api_key)
         del api_key  # From here on a traceback with locals shows no token.
         client = cls.__new__(cls)
-        client._options = client_options(
+        options = client_options(
             "data",
-            "api_key",
-            secret,
             from_env=True,
             base_url=base_url,
             project=project,
@@ -107,7 +105,7 @@ class DataClient(Client):
             ca_bundle=ca_bundle,
             allow_http=allow_http,
         )
-        client._bind()
+        client._bind(options, client_secrets("api_key", secret, from_env=True))
         return client
 
     def endpoint(self, workload_slug: str, *, api_key: str | None = None) -> Endpoint:
@@ -123,7 +121,7 @@ class DataClient(Client):
         secret = token(api_key)
         del api_key  # From here on a traceback with locals shows no token.
         options = _marshal.encode("endpoint", {"workload_slug": workload_slug})
-        return Endpoint(self, with_token(options, "api_key", secret))
+        return Endpoint(self, options, {"api_key": secret})
 
 
 class Endpoint(Bound):
@@ -137,14 +135,19 @@ class Endpoint(Bound):
     workload_slug: str
     """Canonical slug (wire.md 2.4), also the `model` of requests."""
 
-    def __init__(self, client: DataClient, options: Secret) -> None:
+    def __init__(self, client: DataClient, options: bytes, secrets: dict[str, Secret]) -> None:
         self._client = client
-        self._options = options
-        self._bind()
+        self._bind(options, secrets)
         self.workload_slug = self._facts()["workload_slug"]
 
     def _make(self) -> Box:
-        return _ffi.client_endpoint(self._client._handle(), self._options)
+        options = with_secrets(self._options, self._secrets)
+        return _ffi.client_endpoint(self._client._handle(), options)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Endpoint:
+        twin = super().__deepcopy__(memo)
+        twin._client = deepcopy(self._client, memo)
+        return twin
 
     def generate_text(
         self,

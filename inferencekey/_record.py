@@ -6,7 +6,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dataclasses import Field
-    from typing import Any, ClassVar
+    from typing import Any, ClassVar, SupportsIndex
 
 
 class _DataclassFields:
@@ -64,6 +64,10 @@ class Record:
     def __hash__(self) -> int:
         # Lists and dicts have no hash; equal records have equal other fields.
         return hash(tuple(v for v in self._values() if not isinstance(v, (dict, list))))
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        # The protocols 0 and 1 know nothing of slots; what 2 makes of them, they can carry.
+        return super().__reduce_ex__(max(2, int(protocol)))
 
     def __repr__(self) -> str:
         named = [

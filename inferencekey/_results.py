@@ -179,6 +179,9 @@ class Vectors:
         self.values = values
         self.columns = columns
 
+    def __reduce__(self) -> tuple[type[Vectors], tuple[bytes, int]]:
+        return Vectors, (self.values, self.columns)
+
     def rows(self) -> list[list[float]]:
         """The rows as lists."""
         view: memoryview[float] = memoryview(self.values).cast("d")

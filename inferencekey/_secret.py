@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import NoReturn
+
+# What any client reads (wire.md 1.1). In a CGI program HTTP_PROXY is the visitor's to set;
+# REQUEST_METHOD tells such a program from others.
+_TRANSPORT = (b"SSL_CERT_", b"REQUEST_METHOD")
 
 
 class Secret:
-    """Text that repr, vars, pickle, copy and tracebacks with locals do not show.
+    """Text that repr, vars, pickle and tracebacks with locals do not show.
 
-    It lives in a closure, so that not even a walk over the attributes finds it.
+    It lives in a closure, so that not even a walk over the attributes finds it. It never changes,
+    so its copies are itself.
     """
 
     __slots__ = ("reveal",)
@@ -27,8 +33,14 @@ class Secret:
     def __repr__(self) -> str:
         return "<secret>"
 
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a token is neither copied nor pickled")
+        raise TypeError("a token is not pickled: it stays in its process")
 
 
 def token(text: str | None) -> Secret:
@@ -45,6 +57,24 @@ def token(text: str | None) -> Secret:
     return Secret(json.dumps(whole).encode("ascii"))
 
 
-def with_token(options: bytes, name: str, value: Secret) -> Secret:
-    """The non-empty JSON object `options` with the token under one more key."""
-    return Secret(b'%b,"%b":%b}' % (options[:-1], name.encode("ascii"), value.reveal()))
+def environment(*own: bytes) -> Secret:
+    """The variables that a client may read, as they are now, as a JSON object.
+
+    They may hold tokens, and a proxy's password. Those of the transport, and those whose names
+    begin like one of `own`. One that is not UTF-8 is absent.
+    """
+    taken = {}
+    # Another thread may change the environment meanwhile.
+    for name in os.environb:
+        if name.startswith((*own, *_TRANSPORT)) or name.lower().endswith(b"_proxy"):
+            try:
+                taken[name.decode()] = os.environb.get(name, b"").decode()
+            except UnicodeDecodeError:
+                continue
+    return Secret(json.dumps(taken).encode("ascii"))
+
+
+def with_secrets(options: bytes, secrets: Mapping[str, Secret]) -> Secret:
+    """The non-empty JSON object `options` with the secrets under further keys."""
+    members = (b',"%b":%b' % (name.encode("ascii"), s.reveal()) for name, s in secrets.items())
+    return Secret(options[:-1] + b"".join(members) + b"}")

@@ -60,7 +60,14 @@ def filled(cls: type[InferenceKeyError]) -> InferenceKeyError:
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 @pytest.mark.parametrize(
-    "clone", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))]
+    "clone",
+    [
+        copy.copy,
+        copy.deepcopy,
+        lambda error: pickle.loads(pickle.dumps(error, 0)),
+        lambda error: pickle.loads(pickle.dumps(error, 1)),
+        lambda error: pickle.loads(pickle.dumps(error)),
+    ],
 )
 def test_errors_pickle_and_copy_with_all_attributes(
     cls: type[InferenceKeyError], clone: Callable[[Any], Any]

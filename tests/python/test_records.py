@@ -42,7 +42,14 @@ ids = [type(record).__name__ for record in RECORDS]
 
 @pytest.mark.parametrize("record", RECORDS, ids=ids)
 @pytest.mark.parametrize(
-    "clone", [copy.copy, copy.deepcopy, lambda r: pickle.loads(pickle.dumps(r))]
+    "clone",
+    [
+        copy.copy,
+        copy.deepcopy,
+        lambda r: pickle.loads(pickle.dumps(r, 0)),
+        lambda r: pickle.loads(pickle.dumps(r, 1)),
+        lambda r: pickle.loads(pickle.dumps(r)),
+    ],
 )
 def test_records_copy_and_pickle(record: Any, clone: Callable[[Any], Any]) -> None:
     """A result can go to another process, or into a cache."""

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::config::{Config, Endpoint, Plane, Proxy};
+use crate::config::{Config, Endpoint, Environment, Plane, Proxy, arguments};
 use crate::error::{Error, code};
 use crate::operation::{CancelToken, Operation};
 use crate::operations;
@@ -23,13 +23,15 @@ impl Client {
     /// Makes a client from JSON options (`docs/c-api.md`, "client options"). Sends nothing, starts nothing.
     ///
     /// Here, and only here, the environment is read: `INFERENCEKEY_*` if the options ask for it, and what concerns the
-    /// transport (wire.md 1.1).
+    /// transport (wire.md 1.1). The option `environment` stands in its place.
     ///
     /// # Errors
     /// `ConfigurationError` and `PermissionDenied` of wire.md 1.4; `ValidationError` for an option that does not exist.
     pub fn new(options: &[u8]) -> Result<Self, Error> {
-        let environment = |name: &str| std::env::var(name).ok();
-        let config = Config::from_json(options, &environment)?;
+        let options = arguments::parse(options)?;
+        let environment = Environment::of(&options)?;
+        let environment = |name: &str| environment.variable(name);
+        let config = Config::from_options(&options, &environment)?;
         let trust = Trust::new(config.ca_bundle.as_deref(), &environment)?;
         let proxy = Proxy::from_environment(&config.base_url, &environment)?;
         let wire = Arc::new(HttpWire::new(&config, trust, proxy)?);

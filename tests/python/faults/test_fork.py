@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from child import run
-from clients import completion, delta
+from clients import API_KEY, completion, delta
 from double import Double, Request, answer, chunk, chunked_head, frames
 
 FORK = """
@@ -63,17 +63,44 @@ ask("parent")
         assert run(FORK + program, double.url) == (0, "", "")
 
 
-def test_a_client_from_the_environment_works_in_the_child() -> None:
-    """The configuration goes along, and with it the token."""
+def test_the_environment_is_read_once() -> None:
+    """What is set, changed or taken out later does not reach the client, in a child or a copy."""
     program = """
-os.environ.update(
-    INFERENCEKEY_BASE_URL=url, INFERENCEKEY_PROJECT="acme", INFERENCEKEY_API_KEY=API_KEY
-)
+import copy
+ours = dict(INFERENCEKEY_BASE_URL=url, INFERENCEKEY_PROJECT="acme", INFERENCEKEY_API_KEY=API_KEY)
+os.environ.update(ours)
 bot = DataClient.from_env().endpoint("bot")
+for name in ours:
+    os.environ[name] = "http://127.0.0.1:1"
 assert outcome(in_child(lambda: ask("child"))) == 0
+for name in ours:
+    del os.environ[name]
+assert outcome(in_child(lambda: ask("another child"))) == 0
+bot = copy.copy(bot)
+ask("copy")
 """
     with Double(echo) as double:
         assert run(FORK + program, double.url) == (0, "", "")
+        assert len(double.journal.connections) == 3
+        keys = {request.headers["authorization"] for request in double.journal.requests}
+        assert keys == {f"Bearer {API_KEY}"}
+
+
+def test_a_variable_that_is_not_utf8_is_absent() -> None:
+    """Neither here nor in the child does it stop a client from being made."""
+    program = """
+import copy
+os.environb.update({b"INFERENCEKEY_PROJECT": b"caf\\xe9", b"SSL_CERT_FILE": b"\\xff"})
+os.environ.update(INFERENCEKEY_BASE_URL=url, INFERENCEKEY_API_KEY=API_KEY)
+try:
+    DataClient.from_env()
+except ConfigurationError as error:
+    print(error.code)
+bot = DataClient.from_env(project="acme").endpoint("bot")
+assert outcome(in_child(lambda: ask("child"))) == 0
+"""
+    with Double(echo) as double:
+        assert run(FORK + program, double.url) == (0, "missing_project\n", "")
 
 
 def test_a_closed_client_stays_closed_in_the_child() -> None:

@@ -1,13 +1,14 @@
 //! Where the values of a client come from: explicit argument > environment > default, value by value (wire.md 1.1, 1.4).
 //!
-//! The environment is asked through a function that the caller brings: for a client's values only with `from_env`, for
-//! what concerns the transport always.
+//! The environment is asked for a client's values only with `from_env`, for what concerns the transport always. Which
+//! environment that is, [`Environment`] says.
 
 pub(crate) mod arguments;
 mod authority;
 mod base_url;
 mod depth;
 mod endpoint;
+mod environment;
 mod no_proxy;
 mod proxy;
 mod timeouts;
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use base_url::BaseUrl;
 pub(crate) use endpoint::Endpoint;
+pub(crate) use environment::{Environment, Variables};
 pub(crate) use proxy::Proxy;
 pub(crate) use timeouts::{KEYS as CLOCK_KEYS, Timeouts, clocks_override, milliseconds};
 
@@ -31,9 +33,10 @@ const BASE_URL_VARIABLE: &str = "INFERENCEKEY_BASE_URL";
 const DEFAULT_RETRIES: u32 = 2;
 
 /// Options of both planes; the token's name and `cold_start_ms` are the plane's own.
-const OPTIONS: [&str; 10] = [
+const OPTIONS: [&str; 11] = [
     "plane",
     "from_env",
+    "environment",
     "base_url",
     "project",
     "timeout_ms",
@@ -88,12 +91,14 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Reads client options (`docs/c-api.md`). `env` gives a variable of the environment; it is asked only with `from_env`.
+    /// Takes client options (`docs/c-api.md`). `env` gives a variable of the environment; it is asked only with `from_env`.
     ///
     /// `ConfigurationError`: base URL, token or project missing or unusable. `PermissionDenied`: a data key on the control
     /// plane. `ValidationError`: an option that is unknown or has the wrong type.
-    pub(crate) fn from_json(options: &[u8], env: Environment<'_>) -> Result<Self, Error> {
-        let options = &arguments::parse(options)?;
+    pub(crate) fn from_options(
+        options: &Map<String, Value>,
+        env: Variables<'_>,
+    ) -> Result<Self, Error> {
         let plane = Plane::parse(options)?;
         let (token_name, token_variable) = plane.token_names();
         refuse_unknown(options, plane, token_name)?;
@@ -125,6 +130,12 @@ impl Config {
             user_agent: user_agent(options)?,
         })
     }
+
+    /// The same from their text.
+    #[cfg(test)]
+    pub(crate) fn from_json(options: &[u8], env: Variables<'_>) -> Result<Self, Error> {
+        Self::from_options(&arguments::parse(options)?, env)
+    }
 }
 
 fn refuse_unknown(
@@ -140,13 +151,10 @@ fn refuse_unknown(
     arguments::refuse_unknown(options, &known)
 }
 
-/// Gives a variable of the environment.
-type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
-
 /// Explicit values, and the environment if it is to be asked.
 struct Sources<'a> {
     options: &'a Map<String, Value>,
-    env: Option<Environment<'a>>,
+    env: Option<Variables<'a>>,
 }
 
 impl Sources<'_> {

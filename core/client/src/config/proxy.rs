@@ -4,7 +4,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{BaseUrl, Environment, arguments, authority, no_proxy};
+use super::{BaseUrl, Variables, arguments, authority, no_proxy};
 use crate::error::{Error, code};
 use crate::secret::Secret;
 
@@ -27,7 +27,7 @@ impl Proxy {
     /// `ConfigurationError` for one that cannot be used: going around it unnoticed could leak what it was to guard.
     pub(crate) fn from_environment(
         target: &BaseUrl,
-        environment: Environment<'_>,
+        environment: Variables<'_>,
     ) -> Result<Option<Self>, Error> {
         let set = |name: &'static str| {
             let text = environment(name)?;

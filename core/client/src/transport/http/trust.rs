@@ -11,6 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_native_certs::{CertificateResult, ErrorKind, load_certs_from_paths};
 
 use super::failure;
+use crate::config::Variables;
 use crate::error::{Error, code};
 
 /// Where trust comes from, and the TLS configuration made from it on first need.
@@ -43,10 +44,7 @@ pub(super) struct Ready {
 impl Trust {
     /// `ca_bundle` wins over all. It alone is read at once, so that a wrong path is an error of the constructor; the
     /// variables may have been set for other programs, so what they name is read when a server has to be trusted.
-    pub(crate) fn new(
-        ca_bundle: Option<&Path>,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, Error> {
+    pub(crate) fn new(ca_bundle: Option<&Path>, environment: Variables<'_>) -> Result<Self, Error> {
         let source = match ca_bundle {
             Some(bundle) => Source::Bundle(Arc::new(read_bundle(bundle)?)),
             None => Source::System { extra: extra(environment) },
@@ -70,7 +68,7 @@ impl Trust {
 }
 
 /// OpenSSL's variables: a file, and folders parted by colons.
-fn extra(environment: &dyn Fn(&str) -> Option<String>) -> Vec<Extra> {
+fn extra(environment: Variables<'_>) -> Vec<Extra> {
     let files = environment("SSL_CERT_FILE").into_iter().map(PathBuf::from);
     let files = files.map(|path| Extra { variable: "SSL_CERT_FILE", path });
     let folders = environment("SSL_CERT_DIR").unwrap_or_default();
