@@ -185,6 +185,7 @@ ikey_status ikey_cancel_free(ikey_cancel *cancel);
 #define IKEY_EVENT_TICK                5  // ikey_stream: nothing yet; a chance to look at signals.
 #define IKEY_EVENT_END                 6  // ikey_queue_take: the operation ended well.
 #define IKEY_EVENT_ERROR               7  // ikey_queue_take: it failed; see ikey_event_error.
+#define IKEY_EVENT_NOTICE              8  // With the option "notices": what happens on the way, repeats above all.
 
 // Gives what an event brings.
 // IKEY_OK: *kind is one of the IKEY_EVENT_ constants.
@@ -262,14 +263,14 @@ ikey_status ikey_error_free(ikey_error *error);
 // ------------------------------------------------------------------------------------------
 
 // What ikey_stream calls, on the calling thread: with kind one of the IKEY_EVENT_ constants, and length bytes that are
-// valid until it returns. One part of a result is one call with IKEY_EVENT_OPEN or IKEY_EVENT_DATA (the head), then one
+// valid until it returns. One part of a result is one call with IKEY_EVENT_OPEN, _DATA or _NOTICE (the head), then one
 // with IKEY_EVENT_RAW and one with IKEY_EVENT_VECTORS if it has such bytes. A return value other than 0 stops the stream.
 // It may call any function of this library, also free or close what the stream was given.
 typedef int32_t (*ikey_on_event)(void *user_data, int32_t kind, const uint8_t *bytes, size_t length);
 
 // Runs an operation to its end and gives its last event: for operations of one answer that answer, for wait_until_ready
-// the event that says ready. Earlier events are dropped, so generate_text_stream belongs into ikey_stream or ikey_op_submit.
-// Signals do not end it: use ikey_op_next where a signal handler has to run in between. cancel may be NULL.
+// the event that says ready. Earlier events and notices are dropped, so generate_text_stream belongs into ikey_stream or
+// ikey_op_submit. Signals do not end it: use ikey_op_next where a signal handler has to run in between. cancel may be NULL.
 // IKEY_OK: *event is yours until ikey_event_free. IKEY_END: done without any event.
 ikey_status ikey_call(ikey_client *client,
                       const uint8_t *name,

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         TextChunk,
         TextResult,
     )
+    from inferencekey._retry import Retry, RetryPolicy
     from inferencekey._spec import WorkloadSpec
     from inferencekey._stream import TextStream
     from inferencekey._timeouts import Timeouts
@@ -93,6 +94,8 @@ __all__ = [
     "ProxyError",
     "RateLimited",
     "ReadinessEvent",
+    "Retry",
+    "RetryPolicy",
     "ServerError",
     "StreamStalled",
     "StreamTruncated",
@@ -125,6 +128,7 @@ _HOMES = {
         "TextChunk",
         "TextResult",
     ),
+    "_retry": ("Retry", "RetryPolicy"),
     "_spec": ("WorkloadSpec",),
     "_stream": ("TextStream",),
     "_timeouts": ("Timeouts",),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from inferencekey import __version__, _ffi, _marshal
 from inferencekey._errors import ConfigurationError, InferenceKeyError, InternalError
+from inferencekey._retry import Retry, retry_option
 from inferencekey._secret import Secret, environment, with_secrets
 from inferencekey._timeouts import clock_options, milliseconds
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from inferencekey._native import Box
+    from inferencekey._retry import RetryPolicy
     from inferencekey._timeouts import Timeouts
 
     Copied = TypeVar("Copied", bound="Bound")
@@ -32,6 +35,8 @@ class Bound:
     It is made again in a forked child and for a copy, from the same configuration; after
     unpickling from the same but for the token, which then comes from the environment.
     """
+
+    _on_retry: Callable[[Retry], None] | None
 
     def _bind(self, options: bytes, secrets: dict[str, Secret]) -> None:
         """Makes the core's object. Everything that can fail about the configuration fails here."""
@@ -54,9 +59,18 @@ class Bound:
             native = self._natives.setdefault(forks, self._make())
         return native
 
-    def _start(self, operation: str, request: Mapping[str, object]) -> _ffi.Operation:
-        """Checks the request; nothing is sent before the first event is asked for."""
-        return _ffi.Operation(self._handle(), operation, _marshal.encode(operation, request))
+    def _start(
+        self,
+        operation: str,
+        request: Mapping[str, object],
+        on_retry: Callable[[Retry], None] | None = None,
+    ) -> _ffi.Operation:
+        """Checks the request; nothing is sent before the first event is asked for.
+
+        on_retry: in place of the client's.
+        """
+        encoded = _marshal.encode(operation, request)
+        return _ffi.Operation(self._handle(), operation, encoded, on_retry or self._on_retry)
 
     def _call(self, operation: str, request: Mapping[str, object]) -> _ffi.Event:
         """The one event of an operation that gives exactly one."""
@@ -178,7 +192,7 @@ def client_options(
     base_url: str | None,
     project: str | None,
     timeout: float | Timeouts | None,
-    retries: int | None,
+    retries: int | RetryPolicy | None,
     ca_bundle: str | os.PathLike[str] | None,
     allow_http: bool,
     cold_start: float | None = None,
@@ -189,7 +203,8 @@ def client_options(
         "from_env": from_env,
         "base_url": base_url,
         "project": project,
-        "retries": retries,
+        "retries": retry_option(retries),
+        "notices": True,
         "ca_bundle": _absolute(ca_bundle),
         "allow_http": allow_http,
         "user_agent": f"inferencekey-python/{__version__}",

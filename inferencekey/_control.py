@@ -11,6 +11,7 @@ from inferencekey._enums import OnDrift
 from inferencekey._errors import DriftWarning, ValidationError
 from inferencekey._plan import Plan
 from inferencekey._results import EndpointRef, ReadinessEvent
+from inferencekey._retry import Retry, RetryPolicy, hook
 from inferencekey._secret import token
 from inferencekey._spec import WorkloadSpec
 from inferencekey._timeouts import Timeouts, clock_options, milliseconds
@@ -19,10 +20,10 @@ from inferencekey._timeouts import Timeouts, clock_options, milliseconds
 # `get_type_hints`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from typing import Any
 
     from inferencekey._ffi import Event
+    from inferencekey._progress import Silent
 
     # Inside the class, `list` is a method.
     Workloads = list[dict[str, Any]]
@@ -48,7 +49,8 @@ class ManagementClient(Client):
         sdk_token: str,
         project: str | None = None,
         timeout: float | Timeouts | None = None,
-        retries: int | None = None,
+        retries: int | RetryPolicy | None = None,
+        on_retry: Callable[[Retry], None] | None = None,
         ca_bundle: str | os.PathLike[str] | None = None,
         allow_http: bool = False,
     ) -> None:
@@ -58,7 +60,9 @@ class ManagementClient(Client):
         sdk_token: control token, `ik_sdk_…`.
         project: project slug for calls that name none.
         timeout: for each call. Default: connect 10 s, total 60 s.
-        retries: sends after the first, where a repeat is safe. Default 2.
+        retries: sends after the first, where a repeat is safe; or a RetryPolicy. Default 2.
+        on_retry: called with a Retry before a request goes out again, on the thread of the call;
+            what it raises ends the call and comes out unchanged.
         ca_bundle: PEM file of the roots to trust, instead of the system's.
         allow_http: permit plain http to hosts other than loopback.
 
@@ -66,6 +70,7 @@ class ManagementClient(Client):
         """
         secret = token(sdk_token)
         del sdk_token  # From here on a traceback with locals shows no token.
+        self._on_retry = hook(on_retry)
         options = client_options(
             "control",
             from_env=False,
@@ -86,7 +91,8 @@ class ManagementClient(Client):
         project: str | None = None,
         sdk_token: str | None = None,
         timeout: float | Timeouts | None = None,
-        retries: int | None = None,
+        retries: int | RetryPolicy | None = None,
+        on_retry: Callable[[Retry], None] | None = None,
         ca_bundle: str | os.PathLike[str] | None = None,
         allow_http: bool = False,
     ) -> ManagementClient:
@@ -98,6 +104,7 @@ class ManagementClient(Client):
         secret = token(sdk_token)
         del sdk_token  # From here on a traceback with locals shows no token.
         client = cls.__new__(cls)
+        client._on_retry = hook(on_retry)
         options = client_options(
             "control",
             from_env=True,
@@ -203,7 +210,7 @@ class ManagementClient(Client):
         on_progress: gets every event, on this thread, in place of the display; what it raises
             comes out unchanged.
         silent: no display. Else stderr shows one live line on a terminal, or a plain line per
-            phase; INFERENCEKEY_PROGRESS=live, plain or off in the environment decides it.
+            change; INFERENCEKEY_PROGRESS=live, plain or off in the environment decides it.
 
         Raises WaitTimeout when the time is over; WorkloadFailed (.phase, .step, .events) when the
         platform gave up.
@@ -213,10 +220,17 @@ class ManagementClient(Client):
             "project": project,
             "timeout_ms": milliseconds("timeout", timeout),
         }
+        on_retry = self._on_retry
+
+        def told(retry: Retry) -> None:
+            show.lost(retry)
+            if on_retry is not None:
+                on_retry(retry)
+
         with (
             # The display's clock starts first, so that it never shows less than the deadline.
             _display(workload_slug, on_progress, silent) as show,
-            self._start("wait_until_ready", request) as running,
+            self._start("wait_until_ready", request, told) as running,
         ):
             while not running.ended:
                 event = running.next()
@@ -261,7 +275,7 @@ def _readiness(event: Event) -> ReadinessEvent:
 
 def _display(
     workload_slug: str, on_progress: Callable[[ReadinessEvent], None] | None, silent: bool
-) -> AbstractContextManager[Callable[[ReadinessEvent | None], None]]:
+) -> Silent:
     """Where events go; None is given when there was none for a slice of time."""
     from inferencekey import _progress
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from copy import deepcopy
 
 from inferencekey import _ffi, _marshal
 from inferencekey._client import Bound, Client, client_options, client_secrets
 from inferencekey._results import EmbedResult, TextResult
+from inferencekey._retry import Retry, RetryPolicy, hook
 from inferencekey._secret import Secret, token, with_secrets
 from inferencekey._stream import TextStream
 from inferencekey._timeouts import Timeouts, clock_options
@@ -38,7 +40,8 @@ class DataClient(Client):
         project: str,
         api_key: str | None = None,
         timeout: float | Timeouts | None = None,
-        retries: int | None = None,
+        retries: int | RetryPolicy | None = None,
+        on_retry: Callable[[Retry], None] | None = None,
         cold_start: float | None = None,
         ca_bundle: str | os.PathLike[str] | None = None,
         allow_http: bool = False,
@@ -50,7 +53,9 @@ class DataClient(Client):
         api_key: data key for endpoints that bring none, `ik_live_…`.
         timeout: for each call. Default: connect 10 s, total 600 s; streams: first_token 120 s,
             idle 30 s.
-        retries: sends after the first, where a repeat is safe. Default 2.
+        retries: sends after the first, where a repeat is safe; or a RetryPolicy. Default 2.
+        on_retry: called with a Retry before a request goes out again, on the thread of the call;
+            what it raises ends the call and comes out unchanged.
         cold_start: seconds to wait for a workload that is still coming up, inside `total`.
             Default 600; 0 = not at all.
         ca_bundle: PEM file of the roots to trust, instead of the system's.
@@ -60,6 +65,7 @@ class DataClient(Client):
         """
         secret = token(api_key)
         del api_key  # From here on a traceback with locals shows no token.
+        self._on_retry = hook(on_retry)
         options = client_options(
             "data",
             from_env=False,
@@ -81,7 +87,8 @@ class DataClient(Client):
         project: str | None = None,
         api_key: str | None = None,
         timeout: float | Timeouts | None = None,
-        retries: int | None = None,
+        retries: int | RetryPolicy | None = None,
+        on_retry: Callable[[Retry], None] | None = None,
         cold_start: float | None = None,
         ca_bundle: str | os.PathLike[str] | None = None,
         allow_http: bool = False,
@@ -94,6 +101,7 @@ class DataClient(Client):
         secret = token(api_key)
         del api_key  # From here on a traceback with locals shows no token.
         client = cls.__new__(cls)
+        client._on_retry = hook(on_retry)
         options = client_options(
             "data",
             from_env=True,
@@ -137,6 +145,7 @@ class Endpoint(Bound):
 
     def __init__(self, client: DataClient, options: bytes, secrets: dict[str, Secret]) -> None:
         self._client = client
+        self._on_retry = client._on_retry
         self._bind(options, secrets)
         self.workload_slug = self._facts()["workload_slug"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from inferencekey import _errors, _native
+from inferencekey import _errors, _native, _retry
 from inferencekey._marshal import decode
 from inferencekey._plan import Plan
 from inferencekey._results import Partial, ReadinessEvent, Vectors
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from inferencekey._native import Box
+    from inferencekey._retry import Retry
     from inferencekey._secret import Secret
 
 ffi = _native.ffi
@@ -94,12 +95,18 @@ def client_close(client: Box) -> None:
 
 
 class Operation:
-    """One running call, ended at its end, with `free`, or when nobody holds it any more."""
+    """One running call, ended at its end, with `free`, or when nobody holds it any more.
 
-    __slots__ = ("_box", "ended")
+    `on_retry` is told before a request goes out again; what it raises ends the operation.
+    """
 
-    def __init__(self, client: Box, name: str, request: bytes) -> None:
+    __slots__ = ("_box", "_on_retry", "ended")
+
+    def __init__(
+        self, client: Box, name: str, request: bytes, on_retry: Callable[[Retry], None] | None
+    ) -> None:
         self.ended = False
+        self._on_retry = on_retry
         self._box, err = _box("ikey_op"), _box("ikey_error")
         op = name.encode("ascii")
         status = lib.ikey_op_submit(
@@ -112,7 +119,11 @@ class Operation:
         box, err = _box("ikey_event"), _box("ikey_error")
         status = lib.ikey_op_next(self._box[0], SLICE_MS, box, err)
         if status == lib.IKEY_OK:
-            return Event(box)
+            event = Event(box)
+            if event.kind != lib.IKEY_EVENT_NOTICE:
+                return event
+            self._notice(decode(event.head))
+            return None
         if status == lib.IKEY_TIMEOUT:
             return None
         if status == lib.IKEY_ERROR_BUSY:
@@ -122,6 +133,15 @@ class Operation:
         self.free()
         _check(status, err)
         return None
+
+    def _notice(self, notice: dict[str, Any]) -> None:
+        if "error" in notice:
+            notice["error"] = exception(notice["error"])
+        try:
+            _retry.take(notice, self._on_retry)
+        except BaseException:
+            self.free()
+            raise
 
     def take(self) -> Event | None:
         """The next event, waited for; None after the end. Signal handlers run meanwhile."""
@@ -152,14 +172,21 @@ class Operation:
 class Event:
     """A part of a result, copied out of the core."""
 
-    __slots__ = ("head", "raw", "vectors")
+    __slots__ = ("head", "kind", "raw", "vectors")
 
     def __init__(self, box: Box) -> None:
+        self.kind = _event_kind(box)
         self.head = _event_bytes(lib.ikey_event_head, box)
         self.raw = _event_bytes(lib.ikey_event_raw, box)
         self.vectors = _event_vectors(box)
         lib.ikey_event_free(box[0])
         box[0] = ffi.NULL
+
+
+def _event_kind(box: Box) -> int:
+    kind, err = ffi.new("int32_t *"), _box("ikey_error")
+    _check(lib.ikey_event_kind(box[0], kind, err), err)
+    return int(kind[0])
 
 
 def _event_bytes(view: Any, box: Box) -> bytes:

@@ -1,6 +1,6 @@
 """What `wait_until_ready` shows on stderr. Display never changes a result, and never fails a call.
 
-On a terminal: one line, drawn again once a second. Elsewhere: a plain line per phase, and one
+On a terminal: one line, drawn again once a second. Elsewhere: a plain line per change, and one
 each 30 s in between, so that a log shows that the wait is alive. Without a usable stderr:
 nothing.
 """
@@ -12,6 +12,7 @@ import sys
 import time
 
 from inferencekey._results import ReadinessEvent
+from inferencekey._retry import Retry
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
@@ -30,6 +31,9 @@ class Silent:
 
     def __call__(self, event: ReadinessEvent | None) -> None:
         """Takes an event, or None where a slice of time passed without one."""
+
+    def lost(self, retry: Retry) -> None:
+        """Takes that readiness cannot be followed for the moment, and will be asked for again."""
 
     def __enter__(self) -> Silent:
         return self
@@ -77,9 +81,25 @@ class Drawn(Silent):
     ) -> None:
         self.slug = printable(workload_slug)
         self.last: ReadinessEvent | None = None
+        self._trouble = ""
         self._stream: TextIO | None = stream
         self._clock = clock
         self._started = clock()
+
+    def lost(self, retry: Retry) -> None:
+        """Keeps the failure in view until the next event."""
+        words = printable(str(retry.error)).removeprefix(f"{retry.operation}: ")
+        self._trouble = f" ({words}; asking again)"
+        self(None)
+
+    def words(self) -> str:
+        """What is known: the last event, and what keeps the next one away."""
+        return (described(self.last) if self.last else "waiting for the platform") + self._trouble
+
+    def take(self, event: ReadinessEvent | None) -> None:
+        """An event ends what kept it away."""
+        if event is not None:
+            self.last, self._trouble = event, ""
 
     def elapsed(self) -> str:
         """Time since the call, as 0:07."""
@@ -101,23 +121,22 @@ class Drawn(Silent):
 
 
 class Plain(Drawn):
-    """A line per phase, and a heartbeat."""
+    """A line per change, and a heartbeat."""
 
     def __init__(
         self, workload_slug: str, stream: TextIO, clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__(workload_slug, stream, clock)
         self._shown_at = self._started
+        self._shown = self.words()
 
     def __call__(self, event: ReadinessEvent | None) -> None:
-        """Prints a changed phase at once."""
-        before, self.last = self.last, event or self.last
-        now = self._clock()
-        changed = event is not None and (before is None or before.phase != event.phase)
-        if not changed and now - self._shown_at < HEARTBEAT_SECONDS:
+        """Prints what changed at once."""
+        self.take(event)
+        words, now = self.words(), self._clock()
+        if words == self._shown and now - self._shown_at < HEARTBEAT_SECONDS:
             return
-        self._shown_at = now
-        words = described(self.last) if self.last else "waiting for the platform"
+        self._shown, self._shown_at = words, now
         self.write(f"inferencekey: {self.slug}: {words} ({self.elapsed()})\n")
 
 
@@ -138,11 +157,10 @@ class Live(Drawn):
 
     def __call__(self, event: ReadinessEvent | None) -> None:
         """Draws the line again if it would look different."""
-        self.last = event or self.last
+        self.take(event)
         phase = self._phase()
-        words = described(self.last) if self.last else "waiting for the platform"
         start = f"{MARKS.get(phase, '…')} {self.slug} "
-        line = fitted(f"{start}{words}", self._columns() - len(self.elapsed()) - 3)
+        line = fitted(f"{start}{self.words()}", self._columns() - len(self.elapsed()) - 3)
         line = f"{line}  {self.elapsed()}"
         if line == self._drawn:
             return

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from inferencekey import ReadinessEvent
+from inferencekey import ConnectionFailed, ReadinessEvent, Retry
 from inferencekey._progress import Live, Plain, Silent, display, fitted, printable
 
 PULLING = ReadinessEvent("provisioning", "pulling image", 1000, "pull")
@@ -35,26 +35,55 @@ class Terminal(io.StringIO):
         return True
 
 
-def played(kind: type[Live] | type[Plain], *steps: ReadinessEvent | float | None) -> str:
-    """What a display writes for events, ticks (None) and passing seconds."""
+LOST = Retry(
+    "wait_until_ready",
+    2,
+    1.0,
+    ConnectionFailed("wait_until_ready: could not connect: connection refused (host)"),
+    "reopen",
+)
+
+
+def played(kind: type[Live] | type[Plain], *steps: ReadinessEvent | Retry | float | None) -> str:
+    """What a display writes for events, reopenings, ticks (None) and passing seconds."""
     stream, clock = Terminal(), Clock()
     with kind("bot", stream, clock) as show:
         for step in steps:
             if isinstance(step, float):
                 clock.now += step
+            elif isinstance(step, Retry):
+                show.lost(step)
             else:
                 show(step)
     return stream.getvalue()
 
 
-def test_a_log_gets_a_line_per_phase() -> None:
-    """Messages within a phase do not fill the log."""
+def test_a_log_gets_a_line_per_change() -> None:
+    """Phase, step and message are what may change (wire.md 2.11)."""
+    half = ReadinessEvent("provisioning", "45 %", 1500, "pull")
+    other_step = ReadinessEvent("provisioning", "45 %", 1600, "unpack")
+    later = ReadinessEvent("provisioning", "45 %", 1700, "unpack")
     assert played(
-        Plain, PULLING, 1.0, ReadinessEvent("provisioning", "45 %"), 61.0, READY
+        Plain, PULLING, 1.0, PULLING, half, other_step, later, 61.0, READY
     ).splitlines() == [
         "inferencekey: bot: provisioning [pull]: pulling image (0:00)",
+        "inferencekey: bot: provisioning [pull]: 45 % (0:01)",
+        "inferencekey: bot: provisioning [unpack]: 45 % (0:01)",
         "inferencekey: bot: ready (1:02)",
     ]
+
+
+def test_a_lost_connection_is_shown_until_the_next_event() -> None:
+    """Once, however often it is asked for again, so that it does not fill the log."""
+    trouble = "(could not connect: connection refused (host); asking again)"
+    assert played(Plain, LOST, 1.0, LOST, PULLING, 2.0, LOST, LOST, READY).splitlines() == [
+        f"inferencekey: bot: waiting for the platform {trouble} (0:00)",
+        "inferencekey: bot: provisioning [pull]: pulling image (0:01)",
+        f"inferencekey: bot: provisioning [pull]: pulling image {trouble} (0:03)",
+        "inferencekey: bot: ready (0:03)",
+    ]
+    assert "could not connect" in played(Live, PULLING, LOST, None)
+    assert "could not connect" not in played(Live, LOST, PULLING).split("\r\x1b[2K")[-1]
 
 
 def test_a_log_gets_a_heartbeat_each_30_seconds() -> None:

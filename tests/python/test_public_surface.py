@@ -77,13 +77,21 @@ SIGNATURES: list[tuple[type, str, dict[str, object], set[str]]] = [
 
 # Class, method, then what is added to wire.md 6.1: keyword-only and optional.
 ADDITIONS: list[tuple[type, str, set[str]]] = [
-    (ManagementClient, "__init__", {"timeout", "retries", "ca_bundle", "allow_http"}),
-    (ManagementClient, "from_env", {"timeout", "retries", "ca_bundle", "allow_http"}),
+    (ManagementClient, "__init__", {"timeout", "retries", "on_retry", "ca_bundle", "allow_http"}),
+    (ManagementClient, "from_env", {"timeout", "retries", "on_retry", "ca_bundle", "allow_http"}),
     (ManagementClient, "ensure", {"timeout"}),
     (ManagementClient, "wait_until_ready", set()),
     (ManagementClient, "delete", {"timeout"}),
-    (DataClient, "__init__", {"timeout", "retries", "cold_start", "ca_bundle", "allow_http"}),
-    (DataClient, "from_env", {"timeout", "retries", "cold_start", "ca_bundle", "allow_http"}),
+    (
+        DataClient,
+        "__init__",
+        {"timeout", "retries", "on_retry", "cold_start", "ca_bundle", "allow_http"},
+    ),
+    (
+        DataClient,
+        "from_env",
+        {"timeout", "retries", "on_retry", "cold_start", "ca_bundle", "allow_http"},
+    ),
     (DataClient, "endpoint", set()),
     (Endpoint, "generate_text", {"timeout"}),
     (Endpoint, "generate_text_stream", {"timeout", "on_truncated"}),

@@ -18,6 +18,7 @@ from inferencekey import (
     Partial,
     Plan,
     ReadinessEvent,
+    RetryPolicy,
     TextChunk,
     TextResult,
     Timeouts,
@@ -36,6 +37,7 @@ RECORDS = [
     Plan("update", [Change("model", "a", "b")], [], ["note"], 3),
     Change("config.a", None, [1]),
     Timeouts(connect=1.5),
+    RetryPolicy(1, budget=7),
 ]
 ids = [type(record).__name__ for record in RECORDS]
 

@@ -16,6 +16,8 @@ from inferencekey import (
     OnDrift,
     Plan,
     ReadinessEvent,
+    Retry,
+    RetryPolicy,
     TextChunk,
     TextStream,
     Timeouts,
@@ -44,6 +46,17 @@ def wait(mgmt: ManagementClient, ref: EndpointRef) -> list[ReadinessEvent]:
     except WorkloadFailed as failed:
         return failed.events or []
     return seen
+
+
+def watch() -> ManagementClient:
+    """A hook gets a record of plain values and an error."""
+    pauses: list[float] = []
+
+    def on_retry(retry: Retry) -> None:
+        assert_type(retry.error.code, str)
+        pauses.append(retry.pause)
+
+    return ManagementClient.from_env(retries=RetryPolicy(5, longest_pause=2), on_retry=on_retry)
 
 
 def ask(client: DataClient) -> str:

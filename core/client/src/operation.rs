@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::driver::block::{Driven, drive};
-use crate::driver::{Deadline, now, wait_until};
+use crate::driver::{Deadline, give_way, now};
 use crate::error::{Class, Error, code};
 
 /// What an event brings.
@@ -24,6 +24,8 @@ pub enum EventKind {
     Open,
     /// Results.
     Data,
+    /// What the operation goes through on its way; only if the client's option `notices` asks for it.
+    Notice,
 }
 
 /// A part of an operation's result.
@@ -188,15 +190,7 @@ impl Outbox {
     pub(crate) async fn hand_over(&self, event: Event) -> Duration {
         let before = now();
         self.put(event).await;
-        let mut asked_again = false;
-        poll_fn(|_| {
-            if std::mem::replace(&mut asked_again, true) {
-                return Poll::Ready(());
-            }
-            wait_until(now());
-            Poll::Pending
-        })
-        .await;
+        give_way().await;
         now().saturating_duration_since(before)
     }
 

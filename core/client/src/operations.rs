@@ -87,12 +87,11 @@ fn start<W: Work>(
     let shared = Arc::clone(shared);
     let mut call = Call::start(name, clocks, streaming);
     Operation::new(name, stops, move |outbox| async move {
+        call.notices = shared.config.notices.then(|| outbox.clone());
         work.run(&mut call, &outbox).await.map_err(|mut error| {
             error.operation.get_or_insert(name);
             error.host.get_or_insert_with(|| shared.transport.host().to_owned());
-            if call.attempts > 0 {
-                error.attempts = Some(call.attempts);
-            }
+            error.attempts = call.attempts();
             error
         })
     })

@@ -12,7 +12,7 @@ use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use inferencekey_core::{self as core, CancelToken, Next, Operation};
+use inferencekey_core::{self as core, CancelToken, EventKind, Next, Operation};
 
 use crate::cancel::Cancel;
 use crate::client::Client;
@@ -27,7 +27,7 @@ use crate::types::{ikey_cancel, ikey_client, ikey_error, ikey_event};
 const TICK: Duration = Duration::from_millis(100);
 
 /// What ikey_stream calls, on the calling thread: with kind one of the IKEY_EVENT_ constants, and length bytes that are
-/// valid until it returns. One part of a result is one call with IKEY_EVENT_OPEN or IKEY_EVENT_DATA (the head), then one
+/// valid until it returns. One part of a result is one call with IKEY_EVENT_OPEN, _DATA or _NOTICE (the head), then one
 /// with IKEY_EVENT_RAW and one with IKEY_EVENT_VECTORS if it has such bytes. A return value other than 0 stops the stream.
 /// It may call any function of this library, also free or close what the stream was given.
 #[allow(non_camel_case_types, reason = "the name that C programs see in the header")]
@@ -36,8 +36,8 @@ pub type ikey_on_event = Option<
 >;
 
 /// Runs an operation to its end and gives its last event: for operations of one answer that answer, for wait_until_ready
-/// the event that says ready. Earlier events are dropped, so generate_text_stream belongs into ikey_stream or ikey_op_submit.
-/// Signals do not end it: use ikey_op_next where a signal handler has to run in between. cancel may be NULL.
+/// the event that says ready. Earlier events and notices are dropped, so generate_text_stream belongs into ikey_stream or
+/// ikey_op_submit. Signals do not end it: use ikey_op_next where a signal handler has to run in between. cancel may be NULL.
 /// IKEY_OK: *event is yours until ikey_event_free. IKEY_END: done without any event.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ikey_call(
@@ -58,8 +58,8 @@ pub unsafe extern "C" fn ikey_call(
         let mut last = None;
         loop {
             match operation.next(None)? {
-                Next::Event(event) => last = Some(event),
-                Next::Nothing => {}
+                Next::Event(event) if event.kind != EventKind::Notice => last = Some(event),
+                Next::Event(_) | Next::Nothing => {}
                 Next::End => break,
             }
         }

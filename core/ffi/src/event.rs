@@ -33,6 +33,8 @@ pub const IKEY_EVENT_TICK: i32 = 5;
 pub const IKEY_EVENT_END: i32 = 6;
 /// ikey_queue_take: it failed; see ikey_event_error.
 pub const IKEY_EVENT_ERROR: i32 = 7;
+/// With the option "notices": what happens on the way, repeats above all.
+pub const IKEY_EVENT_NOTICE: i32 = 8;
 
 /// A part of a result, or the end of a queued operation.
 pub(crate) struct Event {
@@ -100,6 +102,7 @@ pub(crate) fn kind(part: &core::Event) -> i32 {
     match part.kind {
         core::EventKind::Open => IKEY_EVENT_OPEN,
         core::EventKind::Data => IKEY_EVENT_DATA,
+        core::EventKind::Notice => IKEY_EVENT_NOTICE,
     }
 }
 

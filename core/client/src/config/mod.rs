@@ -11,6 +11,7 @@ mod endpoint;
 mod environment;
 mod no_proxy;
 mod proxy;
+mod retries;
 mod timeouts;
 
 use std::path::PathBuf;
@@ -27,10 +28,10 @@ use crate::VERSION;
 use crate::error::{Class, Error, code};
 use crate::secret::{Kind, Secret};
 use crate::transport::path;
+use crate::transport::retry::Policy;
 
 const DEFAULT_BASE_URL: &str = "https://api.inferencekey.com";
 const BASE_URL_VARIABLE: &str = "INFERENCEKEY_BASE_URL";
-const DEFAULT_RETRIES: u32 = 2;
 
 /// Options of both planes; the token's name and `cold_start_ms` are the plane's own.
 const OPTIONS: [&str; 11] = [
@@ -42,6 +43,7 @@ const OPTIONS: [&str; 11] = [
     "timeout_ms",
     "timeouts",
     "retries",
+    "notices",
     "ca_bundle",
     "allow_http",
     "user_agent",
@@ -84,8 +86,9 @@ pub(crate) struct Config {
     /// Control token (always there), or the default data key.
     pub(crate) token: Option<Secret>,
     pub(crate) timeouts: Timeouts,
-    /// Repeats after the first send.
-    pub(crate) retries: u32,
+    pub(crate) retries: Policy,
+    /// Is the host told what its operations go through on their way?
+    pub(crate) notices: bool,
     pub(crate) ca_bundle: Option<PathBuf>,
     pub(crate) user_agent: String,
 }
@@ -123,7 +126,8 @@ impl Config {
             project: sources.project(plane)?,
             token,
             timeouts: Timeouts::from_options(plane, options)?,
-            retries: retries(options)?,
+            retries: retries::policy(options)?,
+            notices: arguments::boolean(options, "notices")?.unwrap_or(false),
             ca_bundle: arguments::string(options, "ca_bundle")?
                 .filter(|path| !path.trim().is_empty())
                 .map(PathBuf::from),
@@ -235,14 +239,6 @@ fn token(option: &str, text: &str) -> Result<Secret, Error> {
 fn wrong_kind(option: &str, found: &str, plane: &str) -> Error {
     let words = format!("`{option}` is {found}, which {plane} does not accept");
     Error::new(Class::PermissionDenied, code::WRONG_CREDENTIAL_TYPE, words).at(option)
-}
-
-fn retries(options: &Map<String, Value>) -> Result<u32, Error> {
-    let Some(value) = arguments::value(options, "retries") else { return Ok(DEFAULT_RETRIES) };
-    value.as_u64().and_then(|number| u32::try_from(number).ok()).ok_or_else(|| {
-        Error::invalid("retries", "`retries` must be a whole number, 0 or more")
-            .hint("0 sends each request once")
-    })
 }
 
 /// The binding's name and version, then the core's.

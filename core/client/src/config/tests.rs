@@ -231,12 +231,12 @@ fn the_environment_is_asked_only_by_from_env() {
 fn the_rest_has_defaults() {
     let plain = r#"{"plane":"control","base_url":"https://h","sdk_token":"t"}"#;
     let config = from(plain, &[]).expect("defaults");
-    assert_eq!((config.retries, config.ca_bundle), (2, None));
+    assert_eq!((config.retries.retries, config.ca_bundle), (2, None));
     assert_eq!(config.user_agent, format!("core/{VERSION}"));
 
     let given = r#"{"plane":"control","base_url":"https://h","sdk_token":"t","retries":0,
         "ca_bundle":"/ca.pem","user_agent":"inferencekey-python/0.1.0"}"#;
     let config = from(given, &[]).expect("options");
-    assert_eq!((config.retries, config.ca_bundle), (0, Some(PathBuf::from("/ca.pem"))));
+    assert_eq!((config.retries.retries, config.ca_bundle), (0, Some(PathBuf::from("/ca.pem"))));
     assert_eq!(config.user_agent, format!("inferencekey-python/0.1.0 core/{VERSION}"));
 }

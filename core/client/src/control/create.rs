@@ -8,8 +8,7 @@ use super::list::Workload;
 use super::{Context, NO_PLATFORM};
 use crate::driver::{sleep, within};
 use crate::error::{Class, Error, Stage, code};
-use crate::transport::retry::{self, Decision, Progress};
-use crate::transport::{Answer, Call, Repeat};
+use crate::transport::{Answer, Call, Repeat, Sends};
 
 /// Pauses before the lists that look for a workload which has to be there by now.
 const LOOK_AGAIN: [Duration; 3] =
@@ -65,10 +64,10 @@ impl Create<'_> {
     /// Leaves one workload with the slug, or raises.
     pub(super) async fn run(&self, call: &mut Call) -> Result<Created, Error> {
         let request = self.context.create_request(self.body, self.idempotency_key);
-        let mut sends = 0;
+        let transport = self.context.transport();
+        let mut sends = Sends::default();
         loop {
-            sends += 1;
-            let error = match self.context.transport().call(&request, call).await {
+            let error = match transport.call_on(&request, &mut sends, call).await {
                 Ok(answer) => match self.created(&answer) {
                     Ok(own) if own.slug == self.slug => return Ok(Created::New),
                     Ok(own) => return self.give_way(&own, call).await.map(Created::Present),
@@ -85,7 +84,10 @@ impl Create<'_> {
             match (next, found) {
                 (Next::LookThenDone, Some(_)) => return Ok(Created::New),
                 (_, Some(found)) => return Ok(Created::Present(found)),
-                (Next::LookThenRepeat, None) => self.pause(error, sends, call).await?,
+                // Looked up and not there: from here on it is a request that may be repeated.
+                (Next::LookThenRepeat, None) => {
+                    transport.pause(error, Repeat::Idempotent, &mut sends, call).await?;
+                }
                 (Next::FindOriginal, None) => return Err(error.at("slug").hint(HIDDEN)),
                 (_, None) => return Err(error),
             }
@@ -136,19 +138,6 @@ impl Create<'_> {
             }
         }
         Ok(None)
-    }
-
-    /// The pause before another send, by the rule for requests that may be repeated; the error if there is none left.
-    async fn pause(&self, error: Error, sends: u32, call: &Call) -> Result<(), Error> {
-        let left = call.deadline.left();
-        let progress = Progress { sends, warmings: 0, left, cold_start_left: None };
-        let retries = self.context.shared.config.retries;
-        match retry::decision(&error, Repeat::Idempotent, retries, progress, fastrand::f64()) {
-            Decision::Again { pause, cost } if self.context.transport().pay(cost) => {
-                rest(pause, call).await
-            }
-            _ => Err(error),
-        }
     }
 }
 

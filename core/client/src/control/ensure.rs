@@ -11,7 +11,7 @@ use super::{Context, warned};
 use crate::error::{Error, code};
 use crate::spec::WorkloadSpec;
 use crate::spec::enums::OnDrift;
-use crate::transport::{Call, retry};
+use crate::transport::Call;
 
 /// How often live is compared anew because it moved while it was written.
 const MOST_COMPARISONS: u32 = 3;
@@ -99,7 +99,8 @@ impl Ensure<'_> {
                 return Err(moved);
             }
             if moved.status != Some(404) {
-                rest(retry::pause(comparisons, fastrand::f64()), call).await?;
+                let policy = &self.context.shared.config.retries;
+                rest(policy.pause(comparisons, fastrand::f64()), call).await?;
             }
             live = self.find(call).await?;
             if live.is_none() && std::mem::replace(&mut vanished, true) {

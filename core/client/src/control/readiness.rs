@@ -79,12 +79,17 @@ fn integer(value: &Value) -> i64 {
     value.as_i64().or_else(|| value.as_f64().map(|number| number as i64)).unwrap_or(0)
 }
 
+/// Characters of a skipped frame that are told.
+const SHOWN_OF_SKIPPED: usize = 200;
+
 /// What a frame is.
 #[derive(Debug)]
 pub(super) enum Reading {
     Progress(Progress),
     Failed(Error),
-    /// Not for us: it only proves the connection alive.
+    /// It says nothing that is known: the beginning of its data, tokens masked.
+    Skipped(String),
+    /// `[DONE]`: it only proves the connection alive.
     Nothing,
 }
 
@@ -94,11 +99,20 @@ pub(super) fn read(frame: &Frame<'_>, token: &Secret) -> Reading {
         let text = String::from_utf8_lossy(frame.data);
         return Reading::Failed(answer::from_frame(&text, &[token]));
     }
+    if frame.is_done() {
+        return Reading::Nothing;
+    }
     let value = serde_json::from_slice(frame.data).unwrap_or(Value::Null);
     if let Some(progress) = value.as_object().and_then(Progress::read) {
         return Reading::Progress(progress);
     }
-    answer::in_body(&value, Place::Frame, &[token]).map_or(Reading::Nothing, Reading::Failed)
+    answer::in_body(&value, Place::Frame, &[token])
+        .map_or_else(|| skipped(frame.data, token), Reading::Failed)
+}
+
+fn skipped(data: &[u8], token: &Secret) -> Reading {
+    let masked = mask(&String::from_utf8_lossy(data), &[token]);
+    Reading::Skipped(masked.chars().take(SHOWN_OF_SKIPPED).collect())
 }
 
 /// What the failure of the stream's request means.
@@ -134,11 +148,11 @@ impl Pauses {
     }
 
     /// The next pause; a 429 says itself how long.
-    pub(super) fn next(&mut self, failure: Option<&Error>) -> Duration {
+    pub(super) fn next(&mut self, failure: &Error) -> Duration {
         let seconds = Self::SECONDS[self.0.min(Self::SECONDS.len() - 1)];
         self.0 += 1;
-        match failure.map(|error| (error.status, error.pushback)) {
-            Some((Some(429), Pushback::After(pause))) => pause,
+        match (failure.status, failure.pushback) {
+            (Some(429), Pushback::After(pause)) => pause,
             _ => Duration::from_secs(seconds),
         }
     }
@@ -155,7 +169,7 @@ mod tests {
         let frame = Frame { data: data.as_bytes(), is_error: false };
         match read(&frame, &Secret::new("token")) {
             Reading::Progress(progress) => Some(progress),
-            Reading::Nothing => None,
+            Reading::Nothing | Reading::Skipped(_) => None,
             Reading::Failed(error) => panic!("{data}: {error}"),
         }
     }
@@ -223,7 +237,8 @@ mod tests {
     #[test]
     fn pauses_grow_to_five_seconds_and_start_again_after_an_event() {
         let mut pauses = Pauses::default();
-        let seconds = |pauses: &mut Pauses| pauses.next(None).as_secs();
+        let lost = Error::new(Class::ConnectionFailed, code::CONNECTION_LOST, "x");
+        let seconds = |pauses: &mut Pauses| pauses.next(&lost).as_secs();
         assert_eq!([(); 6].map(|()| seconds(&mut pauses)), [1, 2, 4, 5, 5, 5]);
         pauses.restart();
         assert_eq!([(); 2].map(|()| seconds(&mut pauses)), [1, 2]);
@@ -231,6 +246,6 @@ mod tests {
         let mut busy = Error::new(Class::RateLimited, code::RATE_LIMITED, "x");
         busy.status = Some(429);
         busy.pushback = Pushback::After(Duration::from_secs(17));
-        assert_eq!(pauses.next(Some(&busy)).as_secs(), 17);
+        assert_eq!(pauses.next(&busy).as_secs(), 17);
     }
 }

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::readiness::{self, Next, Pauses, Phase, Progress, Reading};
-use crate::driver::{Deadline, sleep, within};
+use crate::driver::{Deadline, give_way, sleep, within};
 use crate::error::{Class, Error, answer, code};
 use crate::operation::{Event, EventKind, Outbox};
+use crate::transport::notice::{self, Reason};
 use crate::transport::sse::{Frame, Parser};
 use crate::transport::{Call, Clocks, Opened, is_event_stream};
 
@@ -72,13 +73,18 @@ impl Watch<'_> {
             match self.follow().await? {
                 Ended::Ready => return Ok(()),
                 Ended::NoStream(error) => return self.poll_list(error).await,
-                Ended::Early(error) => {
-                    let pause = self.pauses.next(Some(&error));
-                    self.last_failure = Some(error.words.clone());
-                    sleep(pause).await;
+                Ended::Early(mut error) => {
+                    let pause = self.pauses.next(&error);
+                    self.ask_again_after(pause, &mut error).await;
                 }
             }
         }
+    }
+
+    async fn ask_again_after(&mut self, pause: Duration, error: &mut Error) {
+        self.last_failure = Some(error.words.clone());
+        self.context.transport().tell(Reason::Reopen, error, pause, self.call).await;
+        sleep(pause).await;
     }
 
     /// Opens the stream and follows it to its end.
@@ -104,10 +110,7 @@ impl Watch<'_> {
         let request = self.context.readiness_request(self.slug)?;
         let clocks = Clocks { total: None, first_token: Some(SILENCE), ..self.call.clocks };
         // A call of its own, so that each reopening has a whole `connect` clock.
-        let mut call = Call::start(self.call.operation, clocks, true);
-        let opened = self.context.transport().open(&request, &mut call).await;
-        self.call.attempts += call.attempts;
-        opened
+        self.context.transport().open(&request, &self.call.part(clocks, true)).await
     }
 
     async fn read(&mut self, mut opened: Opened) -> Result<Ended, Error> {
@@ -116,7 +119,11 @@ impl Watch<'_> {
             match within(Deadline::after(Some(SILENCE)), opened.body.next()).await {
                 Err(_) => return Ok(Ended::Early(early("the stream was silent for 60 s"))),
                 Ok(Some(Err(error))) => return Ok(Ended::Early(error)),
-                Ok(Some(Ok(bytes))) => parser.feed(&bytes),
+                Ok(Some(Ok(bytes))) => {
+                    parser.feed(&bytes);
+                    // A flood of comments is no reason to hear neither deadline nor signal.
+                    give_way().await;
+                }
                 Ok(None) => {
                     if let Some(frame) = parser.finish()? {
                         let reading = self.reading(&frame);
@@ -144,6 +151,10 @@ impl Watch<'_> {
     async fn take(&mut self, reading: Reading) -> Result<bool, Error> {
         match reading {
             Reading::Nothing => Ok(false),
+            Reading::Skipped(data) => {
+                self.call.tell(|| notice::skipped(&data)).await;
+                Ok(false)
+            }
             Reading::Failed(error) => Err(error),
             Reading::Progress(progress) => self.report(progress).await,
         }
@@ -182,8 +193,9 @@ impl Watch<'_> {
                         return Ok(());
                     }
                 }
-                Err(error) if readiness::after(&error) == Next::Reopen => {
-                    self.last_failure = Some(error.words.clone());
+                Err(mut error) if readiness::after(&error) == Next::Reopen => {
+                    self.ask_again_after(POLL_PAUSE, &mut error).await;
+                    continue;
                 }
                 Err(error) => return Err(error),
             }
@@ -194,9 +206,7 @@ impl Watch<'_> {
     /// The workload's progress in the list: `None` without the workload, `Some(None)` if it tells no phase.
     async fn look(&mut self) -> Result<Option<Option<Progress>>, Error> {
         let clocks = self.context.shared.config.timeouts.clocks(false);
-        let mut call = Call::start(self.call.operation, clocks, false);
-        let found = self.context.find(self.slug, &mut call).await;
-        self.call.attempts += call.attempts;
+        let found = self.context.find(self.slug, &mut self.call.part(clocks, false)).await;
         Ok(found?.map(|workload| Progress::of_workload(&workload.fields)))
     }
 

@@ -13,7 +13,7 @@ use http::HeaderMap;
 use super::batch::Batch;
 use super::tally::Tally;
 use super::{Context, Fault, OnTruncated, completion};
-use crate::driver::{Deadline, now, within};
+use crate::driver::{Deadline, give_way, now, within};
 use crate::error::answer::{self, Place};
 use crate::error::{Class, Error, code};
 use crate::operation::{Event, EventKind, Outbox};
@@ -128,15 +128,17 @@ impl<'a> Reader<'a> {
             let received = match within(deadline, poll_fn(|context| self.poll_more(context))).await
             {
                 Ok(received) => received,
-                Err(_) if self.tally.finished => return Ok(None),
-                Err(_) => return Err(self.too_quiet()),
+                Err(_) => return self.late(),
             };
             let digested = self.digest(!matches!(received, Received::More));
-            if let Some(batch) = self.tally.batch.take() {
-                self.hand_over(batch).await;
+            match self.tally.batch.take() {
+                Some(batch) => self.hand_over(batch).await,
+                // A flood of comments is no reason to hear neither deadline nor signal.
+                None => give_way().await,
             }
             digested?;
             match received {
+                Received::More if self.is_late() => return self.late(),
                 Received::More => {}
                 _ if self.tally.is_complete() => return Ok(None),
                 Received::End => {
@@ -210,6 +212,16 @@ impl<'a> Reader<'a> {
             (false, 0) => ("first_token", clocks.first_token),
             (false, _) => ("idle", clocks.idle),
         }
+    }
+
+    /// What is always ready is never waited for, so a flood without content, and a fast one beyond `total`, are asked.
+    fn is_late(&self) -> bool {
+        !self.tally.done && (self.call.deadline.passed() || self.quiet_deadline().passed())
+    }
+
+    /// The end that a clock makes: after a finish reason it was only usage that was waited for.
+    fn late(&self) -> Result<Option<String>, Error> {
+        if self.tally.finished { Ok(None) } else { Err(self.too_quiet()) }
     }
 
     fn too_quiet(&self) -> Error {

@@ -25,21 +25,23 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Completes at `instant`.
-pub(crate) async fn sleep_until(instant: Instant) {
+/// Completes after `duration`; a length of time that no clock can hold never ends.
+pub(crate) async fn sleep(duration: Duration) {
+    // The deadline is the only thing that can end it.
+    let _ = within(Deadline::after(Some(duration)), std::future::pending::<()>()).await;
+}
+
+/// Lets whoever drives this future do something else first: take an event, run signal handlers, look at a deadline.
+pub(crate) async fn give_way() {
+    let mut polled_again = false;
     poll_fn(|_| {
-        if now() >= instant {
+        if std::mem::replace(&mut polled_again, true) {
             return Poll::Ready(());
         }
-        wait_until(instant);
+        wait_until(now());
         Poll::Pending
     })
     .await;
-}
-
-/// Completes after `duration`.
-pub(crate) async fn sleep(duration: Duration) {
-    sleep_until(now() + duration).await;
 }
 
 #[cfg(test)]

@@ -46,6 +46,11 @@ impl Error {
     /// Every attribute as JSON (`docs/c-api.md`, "error JSON"); null where one does not apply. `plan`, `partial`, `phase`,
     /// `step`, `events`, `limit` and `kind` are there only for the classes that carry them.
     pub fn to_json(&self) -> Vec<u8> {
+        self.to_value().to_string().into_bytes()
+    }
+
+    /// [`Self::to_json`] as a part of something larger.
+    pub(crate) fn to_value(&self) -> Value {
         let line = |text: &Option<String>| text.as_deref().map(|text| one_line(&mask(text, &[])));
         let mut shown = json!({
             "class": self.class.name(),
@@ -67,7 +72,7 @@ impl Error {
         if let Value::Object(attributes) = &mut shown {
             self.put_extra(attributes);
         }
-        shown.to_string().into_bytes()
+        shown
     }
 
     fn put_extra(&self, attributes: &mut Map<String, Value>) {

@@ -1,17 +1,19 @@
 //! One request with everything that may happen to it: sends, pauses, clocks, statuses (wire.md 2.2, 3.2, 5.5).
 
+use std::future::Future;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderMap;
 
 use super::clocks::timeout;
-use super::retry::{self, Budget, Decision, Progress};
+use super::notice::{self, Reason};
+use super::retry::{self, Budget, Decision, Policy, Progress};
 use super::wire::Body;
 use super::{Call, Repeat, Request, Response, Wire, body, redirect};
 use crate::config::{BaseUrl, Config, Plane};
-use crate::driver::{Deadline, sleep, within};
+use crate::driver::{Deadline, Elapsed, sleep, within};
 use crate::error::{Class, Error, Stage, answer, code, mask};
 
 /// A whole answer with a 2xx status.
@@ -37,7 +39,7 @@ pub(crate) struct Transport {
     base: BaseUrl,
     /// `host[:port]`, for errors.
     host: String,
-    retries: u32,
+    policy: Policy,
     budget: Budget,
 }
 
@@ -49,8 +51,8 @@ impl Transport {
             plane: config.plane,
             host: config.base_url.authority(),
             base: config.base_url.clone(),
-            retries: config.retries,
-            budget: Budget::new(),
+            policy: config.retries,
+            budget: Budget::new(config.retries.budget),
         }
     }
 
@@ -60,22 +62,46 @@ impl Transport {
     }
 
     /// Sends `request` until it is answered or may not be sent again, and reads the whole answer.
-    pub(crate) async fn call(&self, request: &Request, call: &mut Call) -> Result<Answer, Error> {
-        let deadline = call.deadline;
-        let outcome = within(deadline, self.repeat_whole(request, call)).await;
-        outcome.unwrap_or_else(|_| Err(call.out_of_time())).map_err(|error| self.sign(error, call))
+    pub(crate) async fn call(&self, request: &Request, call: &Call) -> Result<Answer, Error> {
+        self.call_on(request, &mut Sends::default(), call).await
+    }
+
+    /// The same for a request that has been sent before: `sends` goes on counting.
+    pub(crate) async fn call_on(
+        &self,
+        request: &Request,
+        sends: &mut Sends,
+        call: &Call,
+    ) -> Result<Answer, Error> {
+        self.in_time(self.repeat_whole(request, sends, call), call).await
     }
 
     /// The same for a stream: returns once the head of a 2xx has arrived.
-    pub(crate) async fn open(&self, request: &Request, call: &mut Call) -> Result<Opened, Error> {
-        let deadline = call.deadline;
-        let outcome = within(deadline, self.repeat_open(request, call)).await;
-        outcome.unwrap_or_else(|_| Err(call.out_of_time())).map_err(|error| self.sign(error, call))
+    pub(crate) async fn open(&self, request: &Request, call: &Call) -> Result<Opened, Error> {
+        self.in_time(self.repeat_open(request, call), call).await
     }
 
-    /// Takes the cost of a repeat that a caller decides on itself out of the client's budget; false if there is not enough.
-    pub(crate) fn pay(&self, cost: u32) -> bool {
-        self.budget.pay(cost)
+    /// Waits before the next send of a request whose last send failed with `error`, or gives the error back.
+    pub(crate) async fn pause(
+        &self,
+        error: Error,
+        repeat: Repeat,
+        sends: &mut Sends,
+        call: &Call,
+    ) -> Result<(), Error> {
+        self.in_time(self.decide(error, repeat, sends, call), call).await
+    }
+
+    /// Tells the host that a request goes out again after `pause`, because of `error`.
+    pub(crate) async fn tell(
+        &self,
+        reason: Reason,
+        error: &mut Error,
+        pause: Duration,
+        call: &Call,
+    ) {
+        self.sign(error, call);
+        call.tell(|| notice::again(reason, error, pause)).await;
     }
 
     /// Closes idle connections.
@@ -83,20 +109,43 @@ impl Transport {
         self.wire.close_idle();
     }
 
-    async fn repeat_whole(&self, request: &Request, call: &mut Call) -> Result<Answer, Error> {
-        let mut sends = Sends::default();
+    /// `work`, inside the deadline of `call`; nothing is begun after it.
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, Error>>,
+        call: &Call,
+    ) -> Result<T, Error> {
+        let outcome = match call.deadline.passed() {
+            true => Err(Elapsed),
+            false => within(call.deadline, work).await,
+        };
+        outcome.unwrap_or_else(|_| Err(call.out_of_time())).map_err(|mut error| {
+            self.sign(&mut error, call);
+            error
+        })
+    }
+
+    async fn repeat_whole(
+        &self,
+        request: &Request,
+        sends: &mut Sends,
+        call: &Call,
+    ) -> Result<Answer, Error> {
         loop {
             match self.whole(request, call).await {
                 Ok((head, body)) => {
                     self.budget.succeeded();
                     return Ok(Answer { status: head.0, headers: head.1, body });
                 }
-                Err(error) => self.pause(error, request.repeat, &mut sends, call).await?,
+                Err(error) => {
+                    sends.count(&error, call);
+                    self.decide(error, request.repeat, sends, call).await?;
+                }
             }
         }
     }
 
-    async fn repeat_open(&self, request: &Request, call: &mut Call) -> Result<Opened, Error> {
+    async fn repeat_open(&self, request: &Request, call: &Call) -> Result<Opened, Error> {
         let mut sends = Sends::default();
         loop {
             match self.send(request, call).await {
@@ -104,7 +153,10 @@ impl Transport {
                     self.budget.succeeded();
                     return Ok(Opened { headers, body, sent_at: call.sent_at() });
                 }
-                Err(error) => self.pause(error, request.repeat, &mut sends, call).await?,
+                Err(error) => {
+                    sends.count(&error, call);
+                    self.decide(error, request.repeat, &mut sends, call).await?;
+                }
             }
         }
     }
@@ -112,7 +164,7 @@ impl Transport {
     async fn whole(
         &self,
         request: &Request,
-        call: &mut Call,
+        call: &Call,
     ) -> Result<((u16, HeaderMap), Bytes), Error> {
         let mut response = self.send(request, call).await?;
         let read = body::whole(&mut response.body, call.clocks.idle).await;
@@ -120,10 +172,10 @@ impl Transport {
     }
 
     /// One send, redirects followed; an error status is an error.
-    async fn send(&self, request: &Request, call: &mut Call) -> Result<Response, Error> {
-        call.attempts += 1;
+    async fn send(&self, request: &Request, call: &Call) -> Result<Response, Error> {
         let mut target = request.clone();
         for _ in 0..=redirect::MOST {
+            call.count_send();
             let mut response = self.send_in_time(&target, call).await?;
             match response.status {
                 200..300 => return refuse_encoded(response),
@@ -138,7 +190,6 @@ impl Transport {
 
     /// A stream's head has to come within `first_token` of the request; a unary answer only within `total`.
     async fn send_in_time(&self, request: &Request, call: &Call) -> Result<Response, Error> {
-        call.mark_sent();
         if !call.streaming {
             return self.wire.send(request, call).await;
         }
@@ -169,46 +220,45 @@ impl Transport {
         error
     }
 
-    /// Waits before the next send of the same request, or gives the error back.
-    async fn pause(
+    async fn decide(
         &self,
         mut error: Error,
         repeat: Repeat,
         sends: &mut Sends,
         call: &Call,
     ) -> Result<(), Error> {
-        let progress = sends.after(&error, call);
-        let decision = retry::decision(&error, repeat, self.retries, progress, fastrand::f64());
+        let progress = sends.progress(call);
+        let decision = retry::decision(&error, repeat, &self.policy, progress, fastrand::f64());
         sends.may_have_taken_effect |= call.take_replaced();
         error.repeated = sends.may_have_taken_effect;
-        match decision {
-            Decision::Surface => Err(error),
-            Decision::Again { cost, .. } if !self.budget.pay(cost) => Err(error),
+        let (reason, pause) = match decision {
+            Decision::Surface => return Err(error),
+            Decision::Again { cost, .. } if !self.budget.pay(cost) => return Err(error),
             Decision::Again { pause, .. } => {
                 sends.may_have_taken_effect |= error.stage != Stage::NotSent;
-                sleep(pause).await;
-                Ok(())
+                (Reason::Retry, pause)
             }
             Decision::Warm { pause } => {
                 sends.warmings += 1;
-                sleep(pause).await;
-                Ok(())
+                (Reason::Warming, pause)
             }
-        }
+        };
+        self.tell(reason, &mut error, pause, call).await;
+        sleep(pause).await;
+        Ok(())
     }
 
     /// Fills in what only the transport knows.
-    fn sign(&self, mut error: Error, call: &Call) -> Error {
+    fn sign(&self, error: &mut Error, call: &Call) {
         error.operation.get_or_insert(call.operation);
-        error.attempts.get_or_insert(call.attempts);
+        error.attempts = call.attempts();
         error.host.get_or_insert_with(|| self.host.clone());
-        error
     }
 }
 
 /// The sends of one request.
 #[derive(Default)]
-struct Sends {
+pub(crate) struct Sends {
     failed: u32,
     warmings: u32,
     cold_start: Option<Deadline>,
@@ -216,13 +266,17 @@ struct Sends {
 }
 
 impl Sends {
-    /// Counts a failed send and says how far the request has come.
-    fn after(&mut self, error: &Error, call: &Call) -> Progress {
+    /// Counts a failed send.
+    fn count(&mut self, error: &Error, call: &Call) {
         if error.class == Class::EndpointWarming {
             self.cold_start.get_or_insert_with(|| Deadline::after(call.clocks.cold_start));
         } else {
             self.failed += 1;
         }
+    }
+
+    /// How far the request has come.
+    fn progress(&self, call: &Call) -> Progress {
         Progress {
             sends: self.failed,
             warmings: self.warmings,

@@ -2,13 +2,14 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::driver::{Deadline, Elapsed, now, wait_until};
 use crate::error::{Class, Error, code};
+use crate::operation::{Event, Outbox};
 
 /// How long each part of a call may take; `None` is for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,6 @@ pub(crate) struct Clocks {
 }
 
 /// One operation on its way: what it is called, how long it may take, what it has done so far.
-#[derive(Debug)]
 pub(crate) struct Call {
     /// Name shown in errors.
     pub(crate) operation: &'static str,
@@ -35,13 +35,15 @@ pub(crate) struct Call {
     pub(crate) streaming: bool,
     /// The end of `clocks.total`, from the start of the operation.
     pub(crate) deadline: Deadline,
+    /// Where a host that wants to know is told of repeats.
+    pub(crate) notices: Option<Outbox>,
     /// Requests sent so far, over all requests of the operation.
-    pub(crate) attempts: u32,
+    attempts: Arc<AtomicU32>,
     /// Microseconds of `clocks.connect` used up by earlier tries.
     connecting_us: AtomicU64,
     /// Has a request gone out twice because its connection had died?
     replaced: AtomicBool,
-    /// When the last send was written.
+    /// When the last send was written; none while it waits for its connection.
     sent_at: Mutex<Option<Instant>>,
 }
 
@@ -54,10 +56,37 @@ impl Call {
             clocks,
             streaming,
             deadline,
-            attempts: 0,
+            notices: None,
+            attempts: Arc::default(),
             connecting_us: AtomicU64::new(0),
             replaced: AtomicBool::new(false),
             sent_at: Mutex::default(),
+        }
+    }
+
+    /// A part of the operation with clocks of its own, for example one opening of many. Its sends count for the whole.
+    pub(crate) fn part(&self, clocks: Clocks, streaming: bool) -> Self {
+        Self {
+            notices: self.notices.clone(),
+            attempts: Arc::clone(&self.attempts),
+            ..Self::start(self.operation, clocks, streaming)
+        }
+    }
+
+    /// Counts a request that is about to be sent.
+    pub(crate) fn count_send(&self) {
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests sent so far; none if there was none.
+    pub(crate) fn attempts(&self) -> Option<u32> {
+        Some(self.attempts.load(Ordering::Relaxed)).filter(|count| *count > 0)
+    }
+
+    /// Tells the host, if it wants to know, and comes back once it asks for more.
+    pub(crate) async fn tell(&self, notice: impl FnOnce() -> Event) {
+        if let Some(notices) = &self.notices {
+            notices.hand_over(notice()).await;
         }
     }
 
@@ -83,27 +112,35 @@ impl Call {
         self.replaced.swap(false, Ordering::Relaxed)
     }
 
-    /// Notes that a request goes out now: the wire calls this again once it has a connection.
+    /// Notes that a request goes out now, over a connection that is made.
     pub(crate) fn mark_sent(&self) {
-        *self.sent_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now());
+        *self.sent() = Some(now());
     }
 
     /// When the last request went out; now, if none has.
     pub(crate) fn sent_at(&self) -> Instant {
-        self.sent_at.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(now)
+        self.sent().unwrap_or_else(now)
     }
 
-    /// `send`, unless `first_token` passes first. It runs from the moment the request goes out, which `send` may move.
+    fn sent(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.sent_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `send`, unless `first_token` passes first. It runs from the moment the request goes out, which `send` marks; until
+    /// then `connect` alone does.
     pub(crate) async fn within_first_token<F: Future>(
         &self,
         send: F,
     ) -> Result<F::Output, Elapsed> {
+        *self.sent() = None;
         let mut send = pin!(send);
         poll_fn(|context| {
             if let Poll::Ready(output) = send.as_mut().poll(context) {
                 return Poll::Ready(Ok(output));
             }
-            let end = self.clocks.first_token.and_then(|length| self.sent_at().checked_add(length));
+            let sent_at = *self.sent();
+            let first_token = self.clocks.first_token;
+            let end = sent_at.zip(first_token).and_then(|(from, length)| from.checked_add(length));
             match end {
                 Some(end) if now() >= end => return Poll::Ready(Err(Elapsed)),
                 Some(end) => wait_until(end),

@@ -8,6 +8,7 @@ mod call;
 mod clocks;
 mod http;
 mod media_type;
+pub(crate) mod notice;
 pub(crate) mod path;
 mod redirect;
 pub(crate) mod retry;
@@ -17,7 +18,7 @@ pub(crate) mod sse;
 mod wire;
 
 pub(crate) use body::whole as read_whole;
-pub(crate) use call::{Answer, Opened, Transport};
+pub(crate) use call::{Answer, Opened, Sends, Transport};
 pub(crate) use clocks::{Call, Clocks, timeout};
 pub(crate) use http::{HttpWire, Trust};
 pub(crate) use media_type::{is_event_stream, media_type};

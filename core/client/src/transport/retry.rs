@@ -9,15 +9,40 @@ use super::Repeat;
 use crate::error::pushback::Pushback;
 use crate::error::{Class, Error, Stage};
 
-/// A pushback longer than this is the caller's business: the error surfaces at once.
-const LONGEST_PUSHBACK: Duration = Duration::from_secs(120);
-const LONGEST_PAUSE_S: f64 = 8.0;
+/// How often and how long a client tries again.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Policy {
+    /// Repeats allowed after the first send.
+    pub(crate) retries: u32,
+    /// The first pause is at most so long and at least a fifth of it; the next ones double.
+    pub(crate) first_pause: Duration,
+    pub(crate) longest_pause: Duration,
+    /// A pushback longer than this is the caller's business: the error surfaces at once.
+    pub(crate) longest_pushback: Duration,
+    /// Tokens in the bucket that all calls of the client pay their retries from.
+    pub(crate) budget: u32,
+}
 
-/// Pause number `k` (from 1): uniform 0.1 to 0.5 s, doubling, at most 8 s. `random` is in 0..1.
-pub(crate) fn pause(k: u32, random: f64) -> Duration {
-    // 2^7 × 0.1 s is past the ceiling already, so a larger exponent changes nothing and could overflow.
-    let doubled = f64::from(1_u32 << k.saturating_sub(1).min(7));
-    Duration::from_secs_f64(((0.1 + 0.4 * random) * doubled).min(LONGEST_PAUSE_S))
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            retries: 2,
+            first_pause: Duration::from_millis(500),
+            longest_pause: Duration::from_secs(8),
+            longest_pushback: Duration::from_secs(120),
+            budget: 100,
+        }
+    }
+}
+
+impl Policy {
+    /// Pause number `k` (from 1): uniform 0.1 to 0.5 s by default, doubling, at most 8 s. `random` is in 0..1.
+    pub(crate) fn pause(&self, k: u32, random: f64) -> Duration {
+        // 2^200 × any first pause that a clock shows is past any ceiling, and still a number.
+        let doubled = 2_f64.powi(k.saturating_sub(1).min(200).cast_signed());
+        let seconds = self.first_pause.as_secs_f64() * (0.2 + 0.8 * random) * doubled;
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).min(self.longest_pause)
+    }
 }
 
 /// How far one call has come.
@@ -44,22 +69,20 @@ pub(crate) enum Decision {
     Warm { pause: Duration },
 }
 
-/// The rule. `retries`: repeats allowed after the first send. `random` is in 0..1.
+/// The rule. `random` is in 0..1.
 pub(crate) fn decision(
     error: &Error,
     repeat: Repeat,
-    retries: u32,
+    policy: &Policy,
     progress: Progress,
     random: f64,
 ) -> Decision {
-    let in_time = |pause: Duration, left: Option<Duration>| left.is_none_or(|left| pause < left);
+    let pause_before = |k| pause_before(error, policy, k, random);
     if error.class == Class::EndpointWarming {
-        return match pause_before(error, progress.warmings + 1, random) {
-            Some(pause)
-                if in_time(pause, progress.left) && in_time(pause, progress.cold_start_left) =>
-            {
-                Decision::Warm { pause }
-            }
+        let pause = pause_before(progress.warmings + 1);
+        let pause = pause.and_then(|pause| within_cold_start(error, pause, progress));
+        return match pause {
+            Some(pause) if in_time(pause, progress.left) => Decision::Warm { pause },
             _ => Decision::Surface,
         };
     }
@@ -68,10 +91,10 @@ pub(crate) fn decision(
         Again::IfAsked => error.pushback != Pushback::Absent,
         Again::No => false,
     };
-    if !allowed || progress.sends > retries {
+    if !allowed || progress.sends > policy.retries {
         return Decision::Surface;
     }
-    match pause_before(error, progress.sends, random) {
+    match pause_before(progress.sends) {
         Some(pause) if in_time(pause, progress.left) => {
             Decision::Again { pause, cost: cost(error) }
         }
@@ -79,11 +102,25 @@ pub(crate) fn decision(
     }
 }
 
+fn in_time(pause: Duration, left: Option<Duration>) -> bool {
+    left.is_none_or(|left| pause < left)
+}
+
+/// `pause`, if it ends before `cold_start` does. A pause that is ours to choose is cut short, so that an endpoint is asked
+/// once more at the end of the time it was given.
+fn within_cold_start(error: &Error, pause: Duration, progress: Progress) -> Option<Duration> {
+    match progress.cold_start_left {
+        Some(Duration::ZERO) => None,
+        Some(left) if !matches!(error.pushback, Pushback::After(_)) => Some(pause.min(left)),
+        left => Some(pause).filter(|pause| in_time(*pause, left)),
+    }
+}
+
 /// The pause before send `k` + 1, never less than a pushback; `None` if the server wants more than we wait.
-fn pause_before(error: &Error, k: u32, random: f64) -> Option<Duration> {
-    let ordinary = pause(k, random);
+fn pause_before(error: &Error, policy: &Policy, k: u32, random: f64) -> Option<Duration> {
+    let ordinary = policy.pause(k, random);
     match error.pushback {
-        Pushback::After(wait) if wait > LONGEST_PUSHBACK => None,
+        Pushback::After(wait) if wait > policy.longest_pushback => None,
         Pushback::After(wait) => Some(wait.max(ordinary)),
         Pushback::Unreadable | Pushback::Absent => Some(ordinary),
     }
@@ -150,19 +187,20 @@ fn again(repeat: Repeat, outcome: Outcome) -> Again {
 
 /// The token bucket that all calls of a client share: a dead server must not multiply traffic.
 #[derive(Debug)]
-pub(crate) struct Budget(AtomicU32);
+pub(crate) struct Budget {
+    left: AtomicU32,
+    full: u32,
+}
 
 impl Budget {
-    const FULL: u32 = 100;
-
-    /// A full one.
-    pub(crate) fn new() -> Self {
-        Self(AtomicU32::new(Self::FULL))
+    /// A bucket that is `full` of tokens.
+    pub(crate) fn new(full: u32) -> Self {
+        Self { left: AtomicU32::new(full), full }
     }
 
     /// Takes `cost` out; `false`, and nothing taken, if there is not enough.
     pub(crate) fn pay(&self, cost: u32) -> bool {
-        self.0
+        self.left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tokens| tokens.checked_sub(cost))
             .is_ok()
     }
@@ -170,8 +208,8 @@ impl Budget {
     /// A call succeeded: one token comes back.
     pub(crate) fn succeeded(&self) {
         // Full is the only reason for the update to be refused, and then there is nothing to do.
-        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tokens| {
-            (tokens < Self::FULL).then_some(tokens + 1)
+        let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tokens| {
+            (tokens < self.full).then_some(tokens + 1)
         });
     }
 }

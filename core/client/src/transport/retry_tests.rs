@@ -67,6 +67,14 @@ fn answered(status: u16, pushback: Pushback) -> Error {
     error
 }
 
+const POLICY: Policy = Policy {
+    retries: 2,
+    first_pause: Duration::from_millis(500),
+    longest_pause: Duration::from_secs(8),
+    longest_pushback: Duration::from_secs(120),
+    budget: 100,
+};
+
 const PLENTY: Progress =
     Progress { sends: 1, warmings: 0, left: None, cold_start_left: Some(Duration::from_secs(600)) };
 
@@ -75,7 +83,7 @@ fn sends(error: &Error, repeat: Repeat) -> u32 {
     (1..10)
         .find(|sends| {
             let progress = Progress { sends: *sends, ..PLENTY };
-            decision(error, repeat, 2, progress, 0.5) == Decision::Surface
+            decision(error, repeat, &POLICY, progress, 0.5) == Decision::Surface
         })
         .expect("an end")
 }
@@ -117,7 +125,7 @@ fn a_retry_after_a_timeout_costs_double() {
     let mut idle = Error::new(Class::Timeout, code::TIMEOUT_IDLE, "x").stage(Stage::Cut);
     idle.extra.clock = Some("idle");
     for (error, expected) in [(idle, 10), (Fault::Cut.error(), 5)] {
-        let decided = decision(&error, Repeat::Idempotent, 2, PLENTY, 0.0);
+        let decided = decision(&error, Repeat::Idempotent, &POLICY, PLENTY, 0.0);
         assert!(matches!(decided, Decision::Again { cost, .. } if cost == expected), "{decided:?}");
     }
 }
@@ -135,7 +143,7 @@ fn pauses_double_up_to_the_ceiling() {
         (8, 0.0, 8000),
         (u32::MAX, 0.0, 8000),
     ] {
-        assert_eq!(pause(k, random), Duration::from_millis(expected_ms), "{k} {random}");
+        assert_eq!(POLICY.pause(k, random), Duration::from_millis(expected_ms), "{k} {random}");
     }
 }
 
@@ -173,7 +181,7 @@ fn a_pushback_is_seconds_or_a_date() {
 
 #[test]
 fn a_pushback_is_obeyed_within_limit_and_deadline() {
-    let ordinary = pause(1, 0.5);
+    let ordinary = POLICY.pause(1, 0.5);
     for (wait_s, left_s, pause) in [
         (0, None, Some(ordinary)),
         (5, None, Some(Duration::from_secs(5))),
@@ -186,11 +194,11 @@ fn a_pushback_is_obeyed_within_limit_and_deadline() {
         let error = answered(429, Pushback::After(Duration::from_secs(wait_s)));
         let progress = Progress { left: left_s.map(Duration::from_secs), ..PLENTY };
         let expected = pause.map_or(Decision::Surface, |pause| Decision::Again { pause, cost: 5 });
-        let decided = decision(&error, Repeat::Idempotent, 2, progress, 0.5);
+        let decided = decision(&error, Repeat::Idempotent, &POLICY, progress, 0.5);
         assert_eq!(decided, expected, "{wait_s} s within {left_s:?}");
     }
     let unreadable =
-        decision(&answered(429, Pushback::Unreadable), Repeat::OnRequest, 2, PLENTY, 0.5);
+        decision(&answered(429, Pushback::Unreadable), Repeat::OnRequest, &POLICY, PLENTY, 0.5);
     assert_eq!(unreadable, Decision::Again { pause: ordinary, cost: 5 });
 }
 
@@ -198,7 +206,7 @@ fn a_pushback_is_obeyed_within_limit_and_deadline() {
 fn a_warming_endpoint_is_waited_for_outside_of_the_sends() {
     let mut warming = answered(503, Pushback::After(Duration::from_secs(20)));
     warming.class = Class::EndpointWarming;
-    let decide = |progress| decision(&warming, Repeat::OnRequest, 2, progress, 0.5);
+    let decide = |progress| decision(&warming, Repeat::OnRequest, &POLICY, progress, 0.5);
     let pause = Duration::from_secs(20);
     assert_eq!(decide(Progress { sends: 9, warmings: 99, ..PLENTY }), Decision::Warm { pause });
     for (left, cold_start_left) in [(None, Some(0)), (None, Some(20)), (Some(20), None)] {
@@ -208,13 +216,13 @@ fn a_warming_endpoint_is_waited_for_outside_of_the_sends() {
     }
     warming.pushback = Pushback::Absent;
     let third = Progress { warmings: 2, ..PLENTY };
-    let decided = decision(&warming, Repeat::Never, 0, third, 0.5);
-    assert_eq!(decided, Decision::Warm { pause: super::pause(3, 0.5) });
+    let decided = decision(&warming, Repeat::Never, &Policy { retries: 0, ..POLICY }, third, 0.5);
+    assert_eq!(decided, Decision::Warm { pause: POLICY.pause(3, 0.5) });
 }
 
 #[test]
 fn an_empty_budget_allows_no_retry() {
-    let budget = Budget::new();
+    let budget = Budget::new(POLICY.budget);
     assert!((0..20).all(|_| budget.pay(5)));
     assert!(!budget.pay(5));
     (0..4).for_each(|_| budget.succeeded());

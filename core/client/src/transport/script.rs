@@ -174,8 +174,9 @@ impl Script {
 }
 
 impl Wire for Script {
-    fn send<'a>(&'a self, request: &'a Request, _call: &'a Call) -> Sending<'a> {
+    fn send<'a>(&'a self, request: &'a Request, call: &'a Call) -> Sending<'a> {
         Box::pin(async move {
+            call.mark_sent();
             let (index, reply) = self.note(request);
             match reply {
                 Reply::Answer { status, headers, after, body } => {

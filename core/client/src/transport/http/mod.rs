@@ -71,13 +71,17 @@ impl HttpWire {
     async fn exchange(&self, request: &Request, call: &Call) -> Result<Response, Error> {
         if let Some(idle) = self.pool.take() {
             let started = now();
-            match idle.send(self.message(request)?, &self.pool).await {
-                Err(Failure::Dead(_)) if may_replace(request.repeat, started) => {
-                    call.mark_replaced();
-                    self.pool.clear();
-                }
-                outcome => return self.judged(outcome),
+            call.mark_sent();
+            let outcome = idle.send(self.message(request)?, &self.pool).await;
+            if !matches!(outcome, Err(Failure::Dead(_))) {
+                return self.judged(outcome);
             }
+            // The other idle ones are as old; whatever is sent next goes over a new one.
+            self.pool.clear();
+            if !may_replace(request.repeat, started) {
+                return self.judged(outcome);
+            }
+            call.mark_replaced();
         }
         let connection = self.connect(call).await?;
         call.mark_sent();
@@ -180,8 +184,9 @@ async fn dial(host: &str, port: u16) -> Result<Layer, Error> {
     Ok(Layer::Plain(connect::connect(addresses).await?))
 }
 
-/// A server that has closed an idle connection says so within a round trip; one that dies later may have worked.
-const ROUND_TRIP: Duration = Duration::from_millis(200);
+/// A server that has closed an idle connection says so within a round trip, slow machines included; one that dies later
+/// may have worked.
+const ROUND_TRIP: Duration = Duration::from_secs(1);
 
 /// May a request whose reused connection died without a byte go out again unnoticed (wire.md 5.5)? A create is looked up
 /// before it is sent again (2.9), so there the caller has to know; a chat only if nobody can have worked on it.
