@@ -61,11 +61,7 @@ fn known(plane: Plane, operation: &str) -> Result<&'static str, Error> {
 
 /// What an operation does once it is driven.
 trait Work: Send + 'static {
-    fn run(
-        &self,
-        call: &mut Call,
-        outbox: &Outbox,
-    ) -> impl Future<Output = Result<(), Error>> + Send;
+    fn run(&self, call: &Call, outbox: &Outbox) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 /// An operation that passed its local checks.
@@ -88,7 +84,7 @@ fn start<W: Work>(
     let mut call = Call::start(name, clocks, streaming);
     Operation::new(name, stops, move |outbox| async move {
         call.notices = shared.config.notices.then(|| outbox.clone());
-        work.run(&mut call, &outbox).await.map_err(|mut error| {
+        work.run(&call, &outbox).await.map_err(|mut error| {
             error.operation.get_or_insert(name);
             error.host.get_or_insert_with(|| shared.transport.host().to_owned());
             error.attempts = call.attempts();

@@ -62,7 +62,7 @@ pub(super) struct Create<'a> {
 
 impl Create<'_> {
     /// Leaves one workload with the slug, or raises.
-    pub(super) async fn run(&self, call: &mut Call) -> Result<Created, Error> {
+    pub(super) async fn run(&self, call: &Call) -> Result<Created, Error> {
         let request = self.context.create_request(self.body, self.idempotency_key);
         let transport = self.context.transport();
         let mut sends = Sends::default();
@@ -103,7 +103,7 @@ impl Create<'_> {
     }
 
     /// The race was lost: the platform put our workload under another slug. The original stays, ours goes.
-    async fn give_way(&self, own: &Workload, call: &mut Call) -> Result<Workload, Error> {
+    async fn give_way(&self, own: &Workload, call: &Call) -> Result<Workload, Error> {
         let original = self.look_for_original(call).await;
         self.remove_own(own, call).await?;
         original?.ok_or_else(|| {
@@ -119,7 +119,7 @@ impl Create<'_> {
     }
 
     /// Deletes what this call has proof of having created: the id is of its own answer.
-    async fn remove_own(&self, own: &Workload, call: &mut Call) -> Result<(), Error> {
+    async fn remove_own(&self, own: &Workload, call: &Call) -> Result<(), Error> {
         let Err(mut error) = self.context.remove(&own.id, call).await else { return Ok(()) };
         error.words = format!(
             "another workload has the slug `{}`, and the duplicate `{}` (id `{}`) that this call created could not be \
@@ -129,7 +129,7 @@ impl Create<'_> {
         Err(error.at("slug").hint(format!("delete the workload `{}`", own.slug)))
     }
 
-    async fn look_for_original(&self, call: &mut Call) -> Result<Option<Workload>, Error> {
+    async fn look_for_original(&self, call: &Call) -> Result<Option<Workload>, Error> {
         for pause in LOOK_AGAIN {
             rest(pause, call).await?;
             let found = self.context.find(self.slug, call).await?;

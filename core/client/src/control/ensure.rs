@@ -39,7 +39,7 @@ impl Ensured {
 pub(crate) async fn plan(
     context: &Context,
     spec: &WorkloadSpec,
-    call: &mut Call,
+    call: &Call,
 ) -> Result<Plan, Error> {
     Ok(match context.find(&spec.slug, call).await? {
         None => Plan::create(&create_body(spec)),
@@ -52,7 +52,7 @@ pub(crate) async fn ensure(
     context: &Context,
     spec: &WorkloadSpec,
     on_drift: OnDrift,
-    call: &mut Call,
+    call: &Call,
 ) -> Result<Ensured, Error> {
     let idempotency_key = Uuid::new_v4().to_string();
     let ensure = Ensure { context, spec, on_drift, body: create_body(spec), idempotency_key };
@@ -75,7 +75,7 @@ enum Written {
 }
 
 impl Ensure<'_> {
-    async fn run(&self, call: &mut Call) -> Result<Ensured, Error> {
+    async fn run(&self, call: &Call) -> Result<Ensured, Error> {
         let mut live = self.find(call).await?;
         let mut comparisons = 0;
         let mut vanished = false;
@@ -109,11 +109,11 @@ impl Ensure<'_> {
         }
     }
 
-    async fn find(&self, call: &mut Call) -> Result<Option<Workload>, Error> {
+    async fn find(&self, call: &Call) -> Result<Option<Workload>, Error> {
         self.context.find(&self.spec.slug, call).await
     }
 
-    async fn create(&self, call: &mut Call) -> Result<Created, Error> {
+    async fn create(&self, call: &Call) -> Result<Created, Error> {
         let create = Create {
             context: self.context,
             slug: &self.spec.slug,
@@ -124,7 +124,7 @@ impl Ensure<'_> {
     }
 
     /// The row "drifted" of wire.md 2.7, once the workload is there.
-    async fn settle(&self, live: &Workload, call: &mut Call) -> Result<Written, Error> {
+    async fn settle(&self, live: &Workload, call: &Call) -> Result<Written, Error> {
         let drift = drift::compare(self.spec, &live.fields);
         let plan = Plan::update(&drift);
         if !plan.is_drift() {
@@ -149,7 +149,7 @@ impl Ensure<'_> {
         live: &Workload,
         drift: &Drift,
         mut plan: Plan,
-        call: &mut Call,
+        call: &Call,
     ) -> Result<Written, Error> {
         let request = self.context.patch_request(&live.id, &drift.patch)?;
         match self.context.transport().call(&request, call).await {

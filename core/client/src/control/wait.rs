@@ -26,7 +26,7 @@ const LAST_EVENTS: usize = 20;
 pub(crate) async fn wait(
     context: &Context,
     slug: &str,
-    call: &mut Call,
+    call: &Call,
     outbox: &Outbox,
 ) -> Result<(), Error> {
     let deadline = call.deadline;
@@ -51,7 +51,7 @@ pub(crate) async fn wait(
 struct Watch<'a> {
     context: &'a Context,
     slug: &'a str,
-    call: &'a mut Call,
+    call: &'a Call,
     outbox: &'a Outbox,
     pauses: Pauses,
     last_events: VecDeque<Progress>,
@@ -206,7 +206,7 @@ impl Watch<'_> {
     /// The workload's progress in the list: `None` without the workload, `Some(None)` if it tells no phase.
     async fn look(&mut self) -> Result<Option<Option<Progress>>, Error> {
         let clocks = self.context.shared.config.timeouts.clocks(false);
-        let found = self.context.find(self.slug, &mut self.call.part(clocks, false)).await;
+        let found = self.context.find(self.slug, &self.call.part(clocks, false)).await;
         Ok(found?.map(|workload| Progress::of_workload(&workload.fields)))
     }
 

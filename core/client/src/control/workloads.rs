@@ -20,11 +20,7 @@ enum Seen {
 
 impl Context {
     /// The first workload with this canonical slug.
-    pub(super) async fn find(
-        &self,
-        slug: &str,
-        call: &mut Call,
-    ) -> Result<Option<Workload>, Error> {
+    pub(super) async fn find(&self, slug: &str, call: &Call) -> Result<Option<Workload>, Error> {
         let mut found = None;
         let mut unusable = false;
         let seen = self
@@ -42,16 +38,12 @@ impl Context {
     }
 
     /// The first workload with this slug; `NotFound` if there is none.
-    pub(crate) async fn get(&self, slug: &str, call: &mut Call) -> Result<Workload, Error> {
+    pub(crate) async fn get(&self, slug: &str, call: &Call) -> Result<Workload, Error> {
         self.find(slug, call).await?.ok_or_else(|| self.not_found(slug))
     }
 
     /// Every workload with this slug, each id once; an error if one of them cannot be addressed.
-    pub(super) async fn find_all(
-        &self,
-        slug: &str,
-        call: &mut Call,
-    ) -> Result<Vec<Workload>, Error> {
+    pub(super) async fn find_all(&self, slug: &str, call: &Call) -> Result<Vec<Workload>, Error> {
         let mut found: Vec<Workload> = Vec::new();
         let mut unusable = false;
         let seen = self
@@ -71,7 +63,7 @@ impl Context {
     }
 
     /// Every workload of the project, each id once, as it arrived.
-    pub(crate) async fn list(&self, call: &mut Call) -> Result<Vec<Workload>, Error> {
+    pub(crate) async fn list(&self, call: &Call) -> Result<Vec<Workload>, Error> {
         let (mut all, mut ids) = (Vec::new(), HashSet::new());
         let seen = self
             .read_pages(call, &|_| true, |text| {
@@ -85,7 +77,7 @@ impl Context {
     /// Gives the text of each wanted element to `take` until that returns true.
     async fn read_pages(
         &self,
-        call: &mut Call,
+        call: &Call,
         wanted: Wanted<'_>,
         mut take: impl FnMut(&str) -> bool + Send,
     ) -> Result<Seen, Error> {

@@ -106,7 +106,7 @@ impl Context {
 }
 
 /// One chat answer.
-pub(crate) async fn chat(context: &Context, body: Bytes, call: &mut Call) -> Result<Event, Error> {
+pub(crate) async fn chat(context: &Context, body: Bytes, call: &Call) -> Result<Event, Error> {
     let request = context.chat_request(body, Accept::Json);
     let answer = context.transport().call(&request, call).await?;
     let read = completion::read(&answer.body).map_err(|fault| context.fault(fault, &answer))?;
@@ -120,7 +120,7 @@ pub(crate) async fn embed(
     context: &Context,
     body: Bytes,
     inputs: usize,
-    call: &mut Call,
+    call: &Call,
 ) -> Result<Event, Error> {
     let request = context.embeddings_request(body);
     let answer = context.transport().call(&request, call).await?;

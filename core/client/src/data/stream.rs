@@ -33,7 +33,7 @@ pub(crate) async fn stream(
     context: &Context,
     body: Bytes,
     on_truncated: OnTruncated,
-    call: &mut Call,
+    call: &Call,
     outbox: &Outbox,
 ) -> Result<(), Error> {
     let request = context.chat_request(body, Accept::EventStream);

@@ -110,7 +110,7 @@ fn wait_clocks(shared: &Shared, request: &Object) -> Result<Clocks, Error> {
 }
 
 impl Work for ControlWork {
-    async fn run(&self, call: &mut Call, outbox: &Outbox) -> Result<(), Error> {
+    async fn run(&self, call: &Call, outbox: &Outbox) -> Result<(), Error> {
         let context = &self.context;
         let event = match &self.what {
             What::Wait(slug) => return control::wait(context, slug, call, outbox).await,
@@ -143,7 +143,7 @@ impl ControlWork {
         &self,
         spec: &WorkloadSpec,
         on_drift: OnDrift,
-        call: &mut Call,
+        call: &Call,
     ) -> Result<Event, Error> {
         let ensured = control::ensure(&self.context, spec, on_drift, call).await?;
         Ok(self.about(

@@ -69,7 +69,7 @@ fn no_endpoint(name: &str) -> Error {
 }
 
 impl Work for DataWork {
-    async fn run(&self, call: &mut Call, outbox: &Outbox) -> Result<(), Error> {
+    async fn run(&self, call: &Call, outbox: &Outbox) -> Result<(), Error> {
         let body = self.body.clone();
         let event = match self.what {
             What::Chat => data::chat(&self.context, body, call).await?,

@@ -55,7 +55,7 @@ fn call(streaming: bool) -> Call {
 fn outcome(plane: &str, repeat: Repeat, replies: Vec<Reply>) -> (&'static str, usize) {
     let script = Script::new(replies);
     let transport = transport(&script, plane);
-    let outcome = run(transport.call(&request(Method::POST, repeat), &mut call(false)));
+    let outcome = run(transport.call(&request(Method::POST, repeat), &call(false)));
     (outcome.map_or_else(|error| error.code, |_| "ok"), script.journal().len())
 }
 
@@ -109,7 +109,7 @@ fn a_warming_endpoint_is_waited_for_outside_the_sends() {
     let script = Script::serving(move |_| warming());
     let transport = transport(&script, "data");
     let request = request(Method::POST, Repeat::OnRequest);
-    let error = run(transport.call(&request, &mut call(false))).expect_err("it never comes up");
+    let error = run(transport.call(&request, &call(false))).expect_err("it never comes up");
     assert_eq!(error.code, "endpoint_warming");
     let waited = *script.seconds().last().expect("sends");
     assert!((20..=30).contains(&waited), "waited {waited} s of 30 s");
@@ -120,7 +120,7 @@ fn one_deadline_covers_sends_and_pauses() {
     let script = Script::serving(|_| Reply::Silence);
     let transport = transport(&script, "control");
     let request = request(Method::GET, Repeat::Idempotent);
-    let error = run(transport.call(&request, &mut call(false))).expect_err("silence");
+    let error = run(transport.call(&request, &call(false))).expect_err("silence");
     assert_eq!((error.code, error.extra.clock), ("timeout_total", Some("total")));
     assert_eq!((error.attempts, error.operation), (Some(1), Some("list")));
     assert_eq!(error.host.as_deref(), Some("127.0.0.1:1"));
@@ -137,7 +137,7 @@ fn a_stream_without_a_head_stalls_by_first_token() {
     let script = Script::new([Reply::Silence]);
     let transport = transport(&script, "data");
     let request = request(Method::POST, Repeat::OnRequest);
-    let outcome = run(transport.open(&request, &mut call(true)));
+    let outcome = run(transport.open(&request, &call(true)));
     let error = outcome.err().expect("silence");
     assert_eq!((error.class, error.code), (Class::StreamStalled, "timeout_first_token"));
 }
@@ -148,7 +148,7 @@ fn the_budget_ends_the_retries_of_a_dead_server() {
     let transport = transport(&script, "control");
     let request = request(Method::GET, Repeat::Idempotent);
     for _ in 0..100 {
-        run(transport.call(&request, &mut call(false))).expect_err("dead");
+        run(transport.call(&request, &call(false))).expect_err("dead");
     }
     assert_eq!(script.journal().len(), 100 + 100 / 5);
 }
@@ -164,7 +164,7 @@ fn an_earlier_send_that_may_have_counted_is_told() {
         let script = Script::new([first, status(404)]);
         let transport = transport(&script, "control");
         let request = request(Method::DELETE, Repeat::Idempotent);
-        let error = run(transport.call(&request, &mut call(false))).expect_err("it is gone");
+        let error = run(transport.call(&request, &call(false))).expect_err("it is gone");
         assert_eq!((error.code, error.repeated), ("not_found", repeated));
     }
 }
@@ -187,7 +187,7 @@ fn only_a_get_follows_a_redirect_and_only_to_the_same_origin() {
         let script = Script::new([to(location), good()]);
         let transport = transport(&script, "control");
         let request = request(method.clone(), Repeat::Idempotent);
-        let outcome = run(transport.call(&request, &mut call(false)));
+        let outcome = run(transport.call(&request, &call(false)));
         let found = outcome.map_or_else(|error| error.code, |_| "ok");
         assert_eq!(found, code, "{method} {location}");
         assert_eq!(script.lines().len(), if code == "ok" { 2 } else { 1 });
@@ -216,7 +216,7 @@ fn a_404_under_a_prefix_that_repeats_a_route_says_so() {
         let script = Script::new([Reply::json(404, "{}")]);
         let transport = transport_behind(&script, plane, prefix);
         let request = request(Method::GET, Repeat::Idempotent);
-        let error = run(transport.call(&request, &mut call(false))).expect_err(prefix);
+        let error = run(transport.call(&request, &call(false))).expect_err(prefix);
         let hint = error.hint.as_deref().unwrap_or_default();
         assert_eq!(hint.contains("`base_url` without `/api`"), hinted, "{plane} {prefix}: {hint}");
     }
