@@ -34,7 +34,7 @@ const DEFAULT_BASE_URL: &str = "https://api.inferencekey.com";
 const BASE_URL_VARIABLE: &str = "INFERENCEKEY_BASE_URL";
 
 /// Options of both planes; the token's name and `cold_start_ms` are the plane's own.
-const OPTIONS: [&str; 11] = [
+const OPTIONS: [&str; 12] = [
     "plane",
     "from_env",
     "environment",
