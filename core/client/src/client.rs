@@ -89,10 +89,11 @@ impl Client {
         operations::submit(&self.shared, self.endpoint.as_ref(), operation, request, cancel)
     }
 
-    /// Ends every running operation as `Cancelled` within 100 ms and refuses new ones. Idle connections are closed.
+    /// Ends every running operation as `Cancelled` within 100 ms and refuses new ones. Connections are closed at once,
+    /// also those of streams that nobody reads.
     pub fn close(&self) {
         self.shared.closed.cancel();
-        self.shared.transport.close_idle();
+        self.shared.transport.close();
     }
 
     fn refuse_closed(&self, operation: &str) -> Result<(), Error> {

@@ -117,9 +117,7 @@ impl Operation {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Event, Error>>> {
         if self.work.is_some() && self.is_cancelled() {
-            self.work = None;
-            self.outbox.lock().event = None;
-            return Poll::Ready(Some(Err(self.cancelled())));
+            return Poll::Ready(Some(Err(self.end_as_cancelled())));
         }
         if let Some(event) = self.outbox.take() {
             return Poll::Ready(Some(Ok(event)));
@@ -128,6 +126,10 @@ impl Operation {
             return Poll::Ready(None);
         };
         let ended = work.as_mut().poll(context);
+        // Closing a client ends its connections, which must not look like a failure of the server.
+        if self.is_cancelled() {
+            return Poll::Ready(Some(Err(self.end_as_cancelled())));
+        }
         if ended.is_ready() {
             self.work = None;
         }
@@ -152,7 +154,9 @@ impl Operation {
         self.own_stop.is_cancelled() || self.stops.iter().any(CancelToken::is_cancelled)
     }
 
-    fn cancelled(&self) -> Error {
+    fn end_as_cancelled(&mut self) -> Error {
+        self.work = None;
+        self.outbox.lock().event = None;
         let mut error = Error::new(Class::Cancelled, code::CANCELLED, "cancelled by the caller");
         error.operation = Some(self.name);
         error

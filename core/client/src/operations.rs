@@ -86,6 +86,10 @@ fn start<W: Work>(
         call.notices = shared.config.notices.then(|| outbox.clone());
         work.run(&call, &outbox).await.map_err(|mut error| {
             error.operation.get_or_insert(name);
+            // A stream is read after its call; the answer is still that of its one request.
+            if streaming {
+                call.tell_answer(&mut error);
+            }
             error.host.get_or_insert_with(|| shared.transport.host().to_owned());
             error.attempts = call.attempts();
             error

@@ -67,6 +67,12 @@ impl Secret {
             .collect()
     }
 
+    /// How many of its first characters may be shown, and tell nothing: the kind's prefix, the id with the `_` after it.
+    pub(crate) fn public_length(&self) -> usize {
+        let prefix = PREFIXES.iter().find(|prefix| self.expose().starts_with(**prefix));
+        prefix.map_or(0, |prefix| prefix.len() + 9)
+    }
+
     /// The only form allowed in any output: `ik_<kind>_<8 id characters>…` for a token of the issued form, else `ik…`.
     pub fn display_form(&self) -> String {
         display_form(self.expose())

@@ -8,7 +8,18 @@ from __future__ import annotations
 from double.answers import LAST_CHUNK, answer, chunk, chunked_head, frames, sse
 from double.journal import Connection, Journal, Request
 from double.server import Certificate, Double, Script
-from double.steps import CLOSE_NOTIFY, FIN, HANG, RST, Send, Step, Tunnel, Until
+from double.steps import (
+    CLOSE_NOTIFY,
+    FIN,
+    HANG,
+    RST,
+    Pause,
+    Repeat,
+    Send,
+    Step,
+    Tunnel,
+    Until,
+)
 
 __all__ = [
     "CLOSE_NOTIFY",
@@ -20,6 +31,8 @@ __all__ = [
     "Connection",
     "Double",
     "Journal",
+    "Pause",
+    "Repeat",
     "Request",
     "Script",
     "Send",

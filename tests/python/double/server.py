@@ -38,6 +38,9 @@ class Double:
     A script is played once its request is in, whole; afterwards the connection waits for the next
     request. A request for which there is no script left is answered with 599.
 
+    greeting: played on each connection before anything is read from it.
+    reads_bodies: without it a request counts as in once its head is, and its body stays unread.
+
         with Double(answer({"workloads": []}), [Send(sse(...), every=1)]) as double:
             client = DataClient(base_url=double.url, ...)
 
@@ -49,9 +52,13 @@ class Double:
         *scripts: Script | Callable[[Request], Script],
         tls: Certificate | None = None,
         host: str = "127.0.0.1",
+        greeting: Sequence[Step] = (),
+        reads_bodies: bool = True,
     ) -> None:
         self._choose = _chooser(scripts)
         self._tls = tls.context() if tls else None
+        self._greeting = greeting
+        self._reads_bodies = reads_bodies
         self.journal = Journal()
         self._lock = threading.Lock()
         self._peers: list[socket.socket] = []
@@ -113,13 +120,17 @@ class Double:
 
     def _converse(self, peer: socket.socket, connection: Connection) -> None:
         with peer.makefile("rb") as reader:
-            while request := _read(reader):
+            self._play(self._greeting, peer)
+            while request := _read(reader, self._reads_bodies):
                 self.journal.received(connection, request)
                 with self._lock:
                     script = self._choose(request)
-                for step in [script] if isinstance(script, bytes) else script:
-                    playable = Send(step) if isinstance(step, bytes) else step
-                    playable.play(peer, self._stopped.is_set)
+                self._play(script, peer)
+
+    def _play(self, script: Script, peer: socket.socket) -> None:
+        for step in [script] if isinstance(script, bytes) else script:
+            playable = Send(step) if isinstance(step, bytes) else step
+            playable.play(peer, self._stopped.is_set)
 
 
 def _chooser(
@@ -133,7 +144,7 @@ def _chooser(
     return lambda request: next(rest, none_left)
 
 
-def _read(reader: BinaryIO) -> Request | None:
+def _read(reader: BinaryIO, reads_body: bool) -> Request | None:
     """The next request; None if the client closed the connection instead."""
     line = reader.readline()
     if not line:
@@ -143,5 +154,5 @@ def _read(reader: BinaryIO) -> Request | None:
     while (line := reader.readline()).strip():
         name, _, value = line.decode("latin-1").partition(":")
         headers[name.lower()] = value.strip()
-    body = reader.read(int(headers.get("content-length", 0)))
+    body = reader.read(int(headers.get("content-length", 0))) if reads_body else b""
     return Request(method, target, headers, body)

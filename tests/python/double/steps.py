@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -38,6 +39,34 @@ class Send:
                 peer.sendall(self.data[start : start + size])
             except OSError as error:
                 raise Gone from error
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Send the same bytes over and over until the client goes away; or `times` times."""
+
+    data: bytes
+    times: int | None = None
+
+    def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
+        """Sends; the client may be gone."""
+        sent = 0
+        while sent != self.times:
+            if stopped():
+                raise Gone
+            Send(self.data).play(peer, stopped)
+            sent += 1
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Be silent for so many seconds: only where the silence itself is the fault."""
+
+    seconds: float
+
+    def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
+        """Waits."""
+        time.sleep(self.seconds)
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,13 @@ impl BaseUrl {
 
     /// The canonical text.
     pub(crate) fn as_str(&self) -> String {
+        format!("{}{}", self.origin(), self.prefix)
+    }
+
+    /// Scheme, host and port.
+    pub(crate) fn origin(&self) -> String {
         let scheme = if self.https { "https" } else { "http" };
-        format!("{scheme}://{}{}", self.authority(), self.prefix)
+        format!("{scheme}://{}", self.authority())
     }
 
     /// Does the prefix end like the routes begin? Seldom meant, but not wrong behind a proxy.

@@ -42,12 +42,12 @@ enum Next {
 
 /// The rows of wire.md 2.9 that begin with "create".
 fn after(error: &Error) -> Next {
-    match (error.status, error.stage) {
-        (Some(200..300), _) => Next::LookThenDone,
-        (Some(409), _) => Next::FindOriginal,
-        (Some(408 | 429 | 502 | 503 | 504), _) => Next::LookThenRepeat,
-        (Some(500..600), _) => Next::LookThenRaise,
-        (None, Stage::Lost | Stage::Cut) => Next::LookThenRepeat,
+    match (error.stage, error.status) {
+        (Stage::Lost | Stage::Cut, _) => Next::LookThenRepeat,
+        (Stage::Answered, Some(200..300)) => Next::LookThenDone,
+        (Stage::Answered, Some(409)) => Next::FindOriginal,
+        (Stage::Answered, Some(408 | 429 | 502 | 503 | 504)) => Next::LookThenRepeat,
+        (Stage::Answered, Some(500..600)) => Next::LookThenRaise,
         _ => Next::Raise,
     }
 }
@@ -168,6 +168,7 @@ mod tests {
             (Some(302), Stage::Local, Next::Raise),
             (None, Stage::Lost, Next::LookThenRepeat),
             (None, Stage::Cut, Next::LookThenRepeat),
+            (Some(201), Stage::Cut, Next::LookThenRepeat),
             (None, Stage::NotSent, Next::Raise),
             (None, Stage::Local, Next::Raise),
         ] {

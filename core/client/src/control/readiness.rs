@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::error::answer::{self, Place};
 use crate::error::pushback::Pushback;
-use crate::error::{Class, Error, mask};
+use crate::error::{Class, Error, Stage, mask};
 use crate::secret::Secret;
 use crate::transport::sse::Frame;
 
@@ -126,7 +126,9 @@ pub(super) enum Next {
 
 /// The rows "Reopen", "Fatal at once" and "Fallback".
 pub(super) fn after(error: &Error) -> Next {
-    match (error.status, error.class) {
+    // A cut answer has a status too, but it was not what went wrong.
+    let status = error.status.filter(|_| error.stage == Stage::Answered);
+    match (status, error.class) {
         (Some(408 | 429 | 502 | 503 | 504), _) => Next::Reopen,
         (Some(404 | 405 | 501), _) => Next::AskTheList,
         (Some(_), _) => Next::Raise,

@@ -21,6 +21,11 @@ impl Deadline {
         Self(timeout.and_then(|timeout| now().checked_add(timeout)))
     }
 
+    /// That instant; `None` is never.
+    pub(crate) fn at(instant: Option<Instant>) -> Self {
+        Self(instant)
+    }
+
     /// The earlier of two.
     pub(crate) fn min(self, other: Self) -> Self {
         Self(match (self.0, other.0) {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
 use super::body::{self, Said};
@@ -69,7 +69,7 @@ pub(crate) fn from_response(
         Pushback::Unreadable | Pushback::Absent => None,
     };
     error.pushback = pushback;
-    error.request_id = request_id(headers, secrets);
+    error.request_id = request_id_header(headers).and_then(|id| request_id(id, secrets));
     error.hint = hint;
     error.api_code = said.code.as_deref().map(name);
     error.field = said.param.as_deref().map(name);
@@ -117,7 +117,7 @@ pub(crate) fn unreadable(
     let text = mask(&String::from_utf8_lossy(&body[..body.len().min(BODY_LIMIT)]), secrets);
     let mut error = Error::new(Class::ProtocolError, code::PROTOCOL_ERROR, mask(words, secrets));
     error.status = Some(status);
-    error.request_id = request_id(headers, secrets);
+    error.request_id = request_id_header(headers).and_then(|id| request_id(id, secrets));
     error.body = (!text.is_empty()).then(|| cut(&text, BODY_LIMIT));
     error.stage(Stage::Answered)
 }
@@ -165,9 +165,14 @@ fn words(said: &Said, status: u16) -> String {
         .unwrap_or_else(|| format!("HTTP {status}"))
 }
 
-fn request_id(headers: &HeaderMap, secrets: &[&Secret]) -> Option<String> {
-    let id = headers.get("x-request-id").or_else(|| headers.get("request-id"))?;
-    let id = String::from_utf8_lossy(id.as_bytes());
+/// The header that brings the request id.
+pub(crate) fn request_id_header(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get("x-request-id").or_else(|| headers.get("request-id"))
+}
+
+/// What an error shows of it.
+pub(crate) fn request_id(header: &HeaderValue, secrets: &[&Secret]) -> Option<String> {
+    let id = String::from_utf8_lossy(header.as_bytes());
     Some(name(&mask(&id, secrets))).filter(|id| !id.is_empty())
 }
 

@@ -66,7 +66,13 @@ fn from_object(entries: &Map<String, Value>) -> Said {
                 param: inner.param.or(around.param),
             }
         }
-        Some(other) => Said { message: text_of(other).or(around.message), ..around },
+        // A sibling `message` or `detail` says more than the words; `errors` are only its details.
+        Some(other) => {
+            let sibling = entries.contains_key("message") || entries.contains_key("detail");
+            let (own, around_it) = (text_of(other), around.message.clone());
+            let message = if sibling { around_it.or(own) } else { own.or(around_it) };
+            Said { message, ..around }
+        }
         None => around,
     }
 }
@@ -138,22 +144,29 @@ fn nonblank(text: &str) -> Option<String> {
 
 /// The title of an HTML page, else its first heading, without tags and in one line.
 fn heading(html: &str) -> Option<String> {
-    ["title", "h1", "h2", "h3", "h4", "h5", "h6"].iter().find_map(|name| element(html, name))
-}
-
-fn element(html: &str, name: &str) -> Option<String> {
     // ASCII lower case keeps every byte's position.
     let lower = html.to_ascii_lowercase();
+    let headings = ["h1", "h2", "h3", "h4", "h5", "h6"];
+    let first = headings.iter().filter_map(|name| element(html, &lower, name)).min();
+    element(html, &lower, "title").or(first).map(|(_, words)| words)
+}
+
+/// The first element of this name that says something, and where it stands.
+fn element(html: &str, lower: &str, name: &str) -> Option<(usize, String)> {
     let opening = format!("<{name}");
-    let (start, _) = lower.match_indices(&opening).find(|(at, _)| {
+    let closing = format!("</{name}");
+    lower.match_indices(&opening).find_map(|(start, _)| {
         // `<h1`, but neither `<h10` nor `<titles`.
-        lower[at + opening.len()..].starts_with(|c: char| c == '>' || c.is_ascii_whitespace())
-    })?;
-    let inside = start + lower[start..].find('>')? + 1;
-    let end = inside + lower[inside..].find(&format!("</{name}"))?;
-    let words = without_tags(&html[inside..end]);
-    let words: Vec<&str> = words.split_whitespace().collect();
-    nonblank(&words.join(" "))
+        let rest = &lower[start + opening.len()..];
+        if !rest.starts_with(|c: char| c == '>' || c.is_ascii_whitespace()) {
+            return None;
+        }
+        let inside = start + lower[start..].find('>')? + 1;
+        let end = inside + lower[inside..].find(&closing)?;
+        let words = without_tags(&html[inside..end]);
+        let words: Vec<&str> = words.split_whitespace().collect();
+        Some((start, nonblank(&words.join(" "))?))
+    })
 }
 
 fn without_tags(html: &str) -> String {
@@ -188,6 +201,9 @@ mod tests {
             ("<!DOCTYPE html><TITLE lang=en>\n A &amp;lt; B\n</TITLE>", Some("A &lt; B")),
             ("<body><h1>Not <b>here</b></h1><h2>x</h2>", Some("Not here")),
             ("<title></title><h2>Second</h2>", Some("Second")),
+            ("<h2>First</h2><h1>Second</h1><title>Title</title>", Some("Title")),
+            ("<h2>First</h2><h1>Second</h1>", Some("First")),
+            ("<h3> </h3><h6>First</h6><h3>Second</h3>", Some("First")),
             ("<title>never closed", None),
             ("<titles>x</titles><p>text</p>", None),
             ("<", None),

@@ -128,6 +128,14 @@ impl Error {
         Self::new(Class::ValidationError, code::INVALID_ARGUMENT, words).at(field)
     }
 
+    /// `LimitExceeded`, with the limit's name of faults.md 1.2; `words` say what is beyond it.
+    pub(crate) fn limit(limit: &'static str, words: &str) -> Self {
+        let words = format!("{words} (limit `{limit}`)");
+        let mut error = Self::new(Class::LimitExceeded, code::LIMIT_EXCEEDED, words);
+        error.extra.limit = Some(limit);
+        error
+    }
+
     /// Names the argument or spec field at fault.
     pub(crate) fn at(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());

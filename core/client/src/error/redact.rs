@@ -10,6 +10,9 @@ use memchr::{memchr3, memmem};
 
 use crate::secret::{PREFIXES, Secret, display_form};
 
+/// So many characters from the beginning of a token are a part of it, not a word that both happen to have.
+const SHORTEST_PART: usize = 8;
+
 /// Text whose token could not be told apart from chance is not searched for in base64.
 const SHORTEST_BASE64: usize = 8;
 
@@ -84,6 +87,9 @@ impl View {
             for place in base64_places(secret, &self.bytes) {
                 add(place, secret.display_form());
             }
+            for place in beginnings(secret, &self.bytes) {
+                add(place, secret.display_form());
+            }
         }
         for place in shapes(&self.bytes) {
             let shown = display_form(&String::from_utf8_lossy(&self.bytes[place.clone()]));
@@ -110,6 +116,7 @@ fn unescape(text: &[u8]) -> Option<(u8, usize)> {
                 b"lt" => b'<',
                 b"gt" => b'>',
                 b"quot" => b'"',
+                b"apos" => b'\'',
                 [b'#', b'x' | b'X', digits @ ..] => number(digits, 16)?,
                 [b'#', digits @ ..] => number(digits, 10)?,
                 _ => return None,
@@ -137,7 +144,29 @@ fn shapes(bytes: &[u8]) -> Vec<Range<usize>> {
     places
 }
 
-/// Where the token's base64 stands, in either alphabet, also as a part of longer base64 (`Bearer <token>`).
+/// Where the token begins and is cut short: a server that shows a part of it, or the end of what was read.
+fn beginnings(secret: &Secret, bytes: &[u8]) -> Vec<Range<usize>> {
+    let token = secret.expose().as_bytes();
+    let alone = |start: usize| start == 0 || !bytes[start - 1].is_ascii_alphanumeric();
+    parts(token, secret.public_length() + SHORTEST_PART, bytes)
+        .filter(|place| alone(place.start))
+        .collect()
+}
+
+/// Where at least the first `least` bytes of `whole` stand, as far as they agree with it.
+fn parts(whole: &[u8], least: usize, bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let beginning = whole.get(..least).unwrap_or_default().to_vec();
+    let starts: Vec<usize> = match beginning.is_empty() {
+        true => Vec::new(),
+        false => memmem::find_iter(bytes, &beginning).collect(),
+    };
+    starts.into_iter().map(move |start| {
+        let same = bytes[start..].iter().zip(whole).take_while(|(a, b)| a == b).count();
+        start..start + same
+    })
+}
+
+/// Where the token's base64 stands or begins, in either alphabet, also as a part of longer base64 (`Bearer <token>`).
 fn base64_places(secret: &Secret, bytes: &[u8]) -> Vec<Range<usize>> {
     let token = secret.expose().as_bytes();
     if token.len() < SHORTEST_BASE64 {
@@ -149,12 +178,14 @@ fn base64_places(secret: &Secret, bytes: &[u8]) -> Vec<Range<usize>> {
     for engine in [STANDARD, URL_SAFE] {
         for offset in 0..3 {
             let inner = inner_base64(&engine, token, offset);
-            for start in memmem::find_iter(bytes, &inner) {
-                let mut end = start + inner.len();
+            // Three bytes are four characters.
+            let least = (secret.public_length() + SHORTEST_PART) * 4 / 3;
+            for part in parts(inner.as_bytes(), least.min(inner.len()), bytes) {
+                let mut end = part.end;
                 // The character after it may hold the token's last bits; padding may follow.
                 end += usize::from(bytes.get(end).is_some_and(is_base64));
                 end += bytes[end..].iter().take_while(|byte| **byte == b'=').count();
-                places.push(start..end);
+                places.push(part.start..end);
             }
         }
     }

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 
 use super::clocks::timeout;
 use super::wire::Body;
 use crate::driver::{Deadline, within};
-use crate::error::{Class, Error, Stage, code};
+use crate::error::{Error, Stage, code};
 
 /// Limit `success_body`.
 const SUCCESS_BYTES: usize = 256 * 1024 * 1024;
@@ -15,6 +17,15 @@ const SUCCESS_BYTES: usize = 256 * 1024 * 1024;
 const ERROR_BYTES: usize = 64 * 1024;
 /// An error status says enough by itself; its text is not worth a longer wait.
 const ERROR_TEXT_WAIT: Duration = Duration::from_secs(5);
+
+/// Refuses a body by the length that it is said to have.
+pub(crate) fn refuse_large(headers: &HeaderMap) -> Result<(), Error> {
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    match length.is_some_and(|length: usize| length > SUCCESS_BYTES) {
+        true => Err(too_large()),
+        false => Ok(()),
+    }
+}
 
 /// The whole body. `idle`: longest silence between its pieces.
 pub(crate) async fn whole(body: &mut Body, idle: Option<Duration>) -> Result<Bytes, Error> {
@@ -40,11 +51,13 @@ pub(crate) async fn whole(body: &mut Body, idle: Option<Duration>) -> Result<Byt
 async fn next_in_time(body: &mut Body, idle: Option<Duration>) -> Result<Option<Bytes>, Error> {
     match within(Deadline::after(idle), body.next()).await {
         Ok(piece) => piece.transpose(),
-        Err(_) => {
-            let missing = "no further byte of the answer";
-            Err(timeout("idle", code::TIMEOUT_IDLE, missing, idle).stage(Stage::Cut))
-        }
+        Err(_) => Err(too_quiet(idle)),
     }
+}
+
+/// Silence in an answer that has begun.
+pub(crate) fn too_quiet(idle: Option<Duration>) -> Error {
+    timeout("idle", code::TIMEOUT_IDLE, "no further byte of the answer", idle).stage(Stage::Cut)
 }
 
 /// The beginning of an error answer's body; what is missing because of a cut or a limit is left out.
@@ -62,8 +75,5 @@ pub(crate) async fn error_text(body: &mut Body) -> Vec<u8> {
 }
 
 fn too_large() -> Error {
-    let words = "the answer is larger than 256 MiB (limit `success_body`)";
-    let mut error = Error::new(Class::LimitExceeded, code::LIMIT_EXCEEDED, words);
-    error.extra.limit = Some("success_body");
-    error
+    Error::limit("success_body", "the answer is larger than 256 MiB")
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, HeaderValue};
 
 use super::clocks::timeout;
 use super::notice::{self, Reason};
@@ -15,6 +16,7 @@ use super::{Call, Repeat, Request, Response, Wire, body, redirect};
 use crate::config::{BaseUrl, Config, Plane};
 use crate::driver::{Deadline, Elapsed, sleep, within};
 use crate::error::{Class, Error, Stage, answer, code, mask};
+use crate::secret::Secret;
 
 /// A whole answer with a 2xx status.
 #[derive(Debug)]
@@ -104,9 +106,9 @@ impl Transport {
         call.tell(|| notice::again(reason, error, pause)).await;
     }
 
-    /// Closes idle connections.
-    pub(crate) fn close_idle(&self) {
-        self.wire.close_idle();
+    /// Closes every connection, those in use too.
+    pub(crate) fn close(&self) {
+        self.wire.close();
     }
 
     /// `work`, inside the deadline of `call`; nothing is begun after it.
@@ -167,25 +169,33 @@ impl Transport {
         call: &Call,
     ) -> Result<((u16, HeaderMap), Bytes), Error> {
         let mut response = self.send(request, call).await?;
-        let read = body::whole(&mut response.body, call.clocks.idle).await;
-        Ok(((response.status, response.headers), read?))
+        body::refuse_large(&response.headers)?;
+        let body = body::whole(&mut response.body, call.clocks.idle).await?;
+        call.take_answer();
+        Ok(((response.status, response.headers), body))
     }
 
     /// One send, redirects followed; an error status is an error.
     async fn send(&self, request: &Request, call: &Call) -> Result<Response, Error> {
         let mut target = request.clone();
-        for _ in 0..=redirect::MOST {
+        target.path.insert_str(0, &self.base.prefix);
+        let mut redirects = 0;
+        loop {
             call.count_send();
             let mut response = self.send_in_time(&target, call).await?;
+            call.mark_answered(Answered::new(&response, request));
             match response.status {
                 200..300 => return refuse_encoded(response),
+                300..400 if redirects == redirect::MOST => {
+                    return Err(redirect::too_many(response.status));
+                }
                 300..400 => {
                     target.path = redirect::follow(&target, &response, &self.base)?;
+                    redirects += 1;
                 }
                 _ => return Err(self.refused(request, &mut response).await),
             }
         }
-        Err(redirect::too_many())
     }
 
     /// A stream's head has to come within `first_token` of the request; a unary answer only within `total`.
@@ -203,14 +213,21 @@ impl Transport {
 
     /// The error that the status stands for, with the server's words as far as they can be read.
     async fn refused(&self, request: &Request, response: &mut Response) -> Error {
-        let mut words = body::error_text(&mut response.body).await;
+        let coding = coding(&response.headers);
+        let mut text = match coding {
+            Some(_) => Vec::new(),
+            None => body::error_text(&mut response.body).await,
+        };
         if let Some(credentials) = self.wire.credentials() {
-            words = mask(&String::from_utf8_lossy(&words), &[credentials]).into();
+            text = mask(&String::from_utf8_lossy(&text), &[credentials]).into();
         }
         let now = SystemTime::now();
         let secrets = [&request.token];
         let (status, headers) = (response.status, &response.headers);
-        let mut error = answer::from_response(self.plane, status, headers, &words, &secrets, now);
+        let mut error = answer::from_response(self.plane, status, headers, &text, &secrets, now);
+        if let Some(coding) = coding {
+            error.words = format!("HTTP {status}, {}", not_asked_for(&coding));
+        }
         if error.class == Class::NotFound && self.base.repeats_a_route() {
             error.hint = Some(
                 "give `base_url` without `/api` or `/endpoint` at its end: the SDK adds them"
@@ -250,6 +267,7 @@ impl Transport {
 
     /// Fills in what only the transport knows.
     fn sign(&self, error: &mut Error, call: &Call) {
+        call.tell_answer(error);
         error.operation.get_or_insert(call.operation);
         error.attempts = call.attempts();
         error.host.get_or_insert_with(|| self.host.clone());
@@ -286,19 +304,55 @@ impl Sends {
     }
 }
 
-/// wire.md 2.2: identity was asked for, so any other coding is refused and nothing is inflated.
-fn refuse_encoded(response: Response) -> Result<Response, Error> {
-    let coding = response.headers.get(http::header::CONTENT_ENCODING);
-    match coding.map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_lowercase()) {
-        None => Ok(response),
-        Some(coding) if coding.is_empty() || coding == "identity" => Ok(response),
-        Some(coding) => {
-            let words = format!("the answer is encoded as `{coding}`, which was not asked for");
-            let mut error = Error::new(Class::ProtocolError, code::PROTOCOL_ERROR, words);
-            error.status = Some(response.status);
-            Err(error)
+/// The head of an answer, as far as an error tells of it.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    status: u16,
+    request_id: Option<HeaderValue>,
+    /// Masked where the answer echoes it.
+    token: Secret,
+}
+
+impl Answered {
+    fn new(response: &Response, request: &Request) -> Self {
+        let request_id = answer::request_id_header(&response.headers).cloned();
+        Self { status: response.status, request_id, token: request.token.clone() }
+    }
+
+    /// Puts it into an error that came after the head.
+    pub(crate) fn tell(&self, error: &mut Error) {
+        let secrets = [&self.token];
+        error.words = mask(&error.words, &secrets);
+        error.status.get_or_insert(self.status);
+        if let (None, Some(value)) = (&error.request_id, &self.request_id) {
+            error.request_id = answer::request_id(value, &secrets);
         }
     }
+}
+
+/// wire.md 2.2: identity was asked for, so any other coding is refused and nothing is inflated.
+fn refuse_encoded(response: Response) -> Result<Response, Error> {
+    match coding(&response.headers) {
+        None => Ok(response),
+        Some(coding) => {
+            let words = format!("the answer came {}", not_asked_for(&coding));
+            let error = Error::new(Class::ProtocolError, code::PROTOCOL_ERROR, words);
+            Err(error.stage(Stage::Answered))
+        }
+    }
+}
+
+/// What `content-encoding` names beside `identity`, over all its lines.
+fn coding(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(CONTENT_ENCODING);
+    let lines: Vec<_> = lines.iter().map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
+    let codings = lines.join(", ").to_lowercase();
+    let is_identity = |coding: &str| matches!(coding.trim(), "" | "identity");
+    (!codings.split(',').all(is_identity)).then_some(codings)
+}
+
+fn not_asked_for(coding: &str) -> String {
+    format!("encoded as `{coding}`, which was not asked for")
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use super::call::Answered;
 use crate::driver::{Deadline, Elapsed, now, wait_until};
 use crate::error::{Class, Error, code};
 use crate::operation::{Event, Outbox};
@@ -39,6 +40,8 @@ pub(crate) struct Call {
     pub(crate) notices: Option<Outbox>,
     /// Requests sent so far, over all requests of the operation.
     attempts: Arc<AtomicU32>,
+    /// The answer that is being read.
+    answered: Mutex<Option<Answered>>,
     /// Microseconds of `clocks.connect` used up by earlier tries.
     connecting_us: AtomicU64,
     /// Has a request gone out twice because its connection had died?
@@ -58,6 +61,7 @@ impl Call {
             deadline,
             notices: None,
             attempts: Arc::default(),
+            answered: Mutex::default(),
             connecting_us: AtomicU64::new(0),
             replaced: AtomicBool::new(false),
             sent_at: Mutex::default(),
@@ -76,6 +80,28 @@ impl Call {
     /// Counts a request that is about to be sent.
     pub(crate) fn count_send(&self) {
         self.attempts.fetch_add(1, Ordering::Relaxed);
+        *self.answer() = None;
+    }
+
+    /// Notes that the head of an answer has arrived.
+    pub(crate) fn mark_answered(&self, answered: Answered) {
+        *self.answer() = Some(answered);
+    }
+
+    /// Puts what is known of the answer that is being read into an error about it.
+    pub(crate) fn tell_answer(&self, error: &mut Error) {
+        if let Some(answered) = self.take_answer() {
+            answered.tell(error);
+        }
+    }
+
+    /// The answer is read: what comes is no longer about it.
+    pub(crate) fn take_answer(&self) -> Option<Answered> {
+        self.answer().take()
+    }
+
+    fn answer(&self) -> MutexGuard<'_, Option<Answered>> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Requests sent so far; none if there was none.
@@ -115,6 +141,11 @@ impl Call {
     /// Notes that a request goes out now, over a connection that is made.
     pub(crate) fn mark_sent(&self) {
         *self.sent() = Some(now());
+    }
+
+    /// The longest silence inside a head; that of a stream is ended by `first_token`.
+    pub(crate) fn idle_in_head(&self) -> Option<Duration> {
+        self.clocks.idle.filter(|_| !self.streaming)
     }
 
     /// When the last request went out; now, if none has.

@@ -15,7 +15,8 @@ use crate::secret::Secret;
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) method: Method,
-    /// Begins with `/`, each segment already encoded, without the base URL's prefix; may have a query.
+    /// Begins with `/`, each segment already encoded; may have a query. The base URL's prefix comes in front of it on
+    /// the way to the wire.
     pub(crate) path: String,
     pub(crate) token: Secret,
     pub(crate) accept: Accept,
@@ -87,6 +88,6 @@ pub(crate) trait Wire: Send + Sync {
         None
     }
 
-    /// Closes the connections that nobody uses at the moment.
-    fn close_idle(&self) {}
+    /// Closes every connection, those in use too.
+    fn close(&self) {}
 }

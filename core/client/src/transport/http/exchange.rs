@@ -3,8 +3,8 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -12,15 +12,13 @@ use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 
 use super::failure::{self, Failure};
+use super::framing;
 use super::pool::Pool;
 use super::socket::Socket;
-use crate::driver::{begin_round, collect};
+use super::traffic::Traffic;
+use crate::driver::{Deadline, begin_round, collect, now};
 use crate::error::Error;
-use crate::transport::{BodyRead, Response};
-
-/// faults.md 1.2.
-const RESPONSE_HEAD_BYTES: usize = 256 * 1024;
-const HEADER_LINES: usize = 200;
+use crate::transport::{BodyRead, Response, body};
 
 type Message = http::Request<Full<Bytes>>;
 
@@ -29,40 +27,53 @@ pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     /// hyper's half that reads and writes; gone once the connection has ended.
     driver: Option<http1::Connection<Socket, Full<Bytes>>>,
-    received: Arc<AtomicU64>,
+    traffic: Arc<Traffic>,
     reused: bool,
 }
 
 impl Connection {
     /// Hands `socket` to hyper.
     pub(super) async fn start(socket: Socket) -> Result<Self, Error> {
-        let received = socket.received();
-        let (sender, driver) =
-            limited().handshake(socket).await.map_err(|error| failure::exchange(&error, false))?;
-        Ok(Self { sender, driver: Some(driver), received, reused: false })
+        let traffic = socket.traffic();
+        let (sender, driver) = limited()
+            .handshake(socket)
+            .await
+            .map_err(|error| failure::exchange(&error, &traffic))?;
+        Ok(Self { sender, driver: Some(driver), traffic, reused: false })
     }
 
-    /// Sends `message` and waits for the response's head.
+    /// Sends `message` and waits for the response's head. `idle`: longest silence inside of it.
     pub(super) async fn send(
         mut self,
-        message: Message,
+        mut message: Message,
+        idle: Option<Duration>,
         pool: &Arc<Pool>,
     ) -> Result<Response, Failure> {
-        let before = self.received.load(Ordering::Relaxed);
+        self.traffic.asked();
+        let traffic = Arc::clone(&self.traffic);
+        hyper::ext::on_informational(&mut message, move |_| traffic.interim());
         let mut answer = pin!(self.sender.send_request(message));
+        let mut silence = Silence::new(idle);
         let outcome = poll_fn(|context| {
             drive(&mut self.driver, context);
-            answer.as_mut().poll(context)
+            match answer.as_mut().poll(context) {
+                Poll::Ready(head) => Poll::Ready(Ok(head)),
+                Poll::Pending if silence.too_long(&self.traffic) => Poll::Ready(Err(silence)),
+                Poll::Pending => Poll::Pending,
+            }
         })
         .await;
         match outcome {
-            Ok(response) => Ok(self.response(response, pool)),
-            Err(error) => {
-                let answered = self.received.load(Ordering::Relaxed) > before;
-                let dead = self.reused && !answered && !error.is_parse();
-                let error = failure::exchange(&error, answered);
+            Ok(Ok(response)) => {
+                framing::check(&response, &self.traffic).map_err(Failure::Real)?;
+                Ok(self.response(response, pool))
+            }
+            Ok(Err(error)) => {
+                let dead = self.reused && self.traffic.since_asked() == 0 && !error.is_parse();
+                let error = failure::exchange(&error, &self.traffic);
                 Err(if dead { Failure::Dead(error) } else { Failure::Real(error) })
             }
+            Err(silence) => Err(Failure::Real(body::too_quiet(silence.idle))),
         }
     }
 
@@ -93,8 +104,37 @@ impl Connection {
 /// hyper within the limits of faults.md 1.2.
 pub(super) fn limited() -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(RESPONSE_HEAD_BYTES).max_headers(HEADER_LINES);
+    builder.max_buf_size(framing::RESPONSE_HEAD_BYTES).max_headers(framing::HEADER_LINES);
     builder
+}
+
+/// The silence inside a head that has begun. Looks at the clock only once a head arrives in pieces.
+#[derive(Clone, Copy)]
+struct Silence {
+    idle: Option<Duration>,
+    bytes: u64,
+    since: Option<Instant>,
+}
+
+impl Silence {
+    fn new(idle: Option<Duration>) -> Self {
+        Self { idle, bytes: 0, since: None }
+    }
+
+    /// Has it lasted for longer than `idle`? Asks to be polled again when it will have.
+    fn too_long(&mut self, traffic: &Traffic) -> bool {
+        let bytes = traffic.of_answer();
+        if bytes == 0 {
+            return false;
+        }
+        if bytes != self.bytes {
+            (self.bytes, self.since) = (bytes, Some(now()));
+        }
+        let end = self.idle.zip(self.since).and_then(|(idle, since)| since.checked_add(idle));
+        let end = Deadline::at(end);
+        end.wake();
+        end.passed()
+    }
 }
 
 /// Lets hyper read and write as far as it can.
@@ -153,7 +193,7 @@ impl BodyRead for HttpBody {
             Some(Ok(bytes)) => Some(Ok(bytes)),
             Some(Err(error)) => {
                 self.connection = None;
-                Some(Err(failure::exchange(&error, true)))
+                Some(Err(failure::cut(&error)))
             }
             None => {
                 self.finish();

@@ -3,6 +3,8 @@
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 
+use super::framing;
+use super::traffic::Traffic;
 use crate::error::{Class, Error, Stage, code};
 
 /// How an exchange failed.
@@ -43,40 +45,39 @@ pub(super) fn dns(host: &str, cause: &str) -> Error {
         .hint("check the host in the base URL and this machine's name service")
 }
 
-/// An exchange that hyper gave up. `answered`: had a byte of this answer arrived?
-pub(super) fn exchange(error: &hyper::Error, answered: bool) -> Error {
+/// Why hyper gave up before the head of an answer was complete.
+pub(super) fn exchange(error: &hyper::Error, traffic: &Traffic) -> Error {
+    if traffic.too_many_interim() {
+        return framing::too_many_interim();
+    }
     if error.is_parse_too_large() {
-        let mut error = protocol_error(
-            Class::LimitExceeded,
-            code::LIMIT_EXCEEDED,
-            "the response head is larger than 256 KiB (limit `response_head`)",
-        );
-        error.extra.limit = Some("response_head");
-        return error;
+        return framing::too_large(traffic);
     }
     if error.is_parse() {
-        let words = format!("the answer is not valid HTTP/1.1: {error}");
-        return protocol_error(Class::ProtocolError, code::PROTOCOL_ERROR, &words);
+        return framing::broken(&format!("the answer is not valid HTTP/1.1: {error}"));
     }
+    match io_cause(error) {
+        _ if traffic.since_asked() > 0 => cut(error),
+        Some(io) => lost(&cause(io)),
+        None => lost("connection closed"),
+    }
+}
+
+/// Why hyper gave up inside a body.
+pub(super) fn cut(error: &hyper::Error) -> Error {
     let cause = match io_cause(error) {
         // hyper reports a malformed chunk as an I/O error of these kinds, made by itself.
-        Some(io) if is_framing(io) => {
-            let words = format!("the answer's framing is broken: {io}");
-            return protocol_error(Class::ProtocolError, code::PROTOCOL_ERROR, &words);
-        }
+        Some(io) if is_framing(io) => return framing::of_chunk(io),
         Some(io) => cause(io),
         None => "connection closed".to_owned(),
     };
-    let (stage, words) = if answered {
-        (Stage::Cut, format!("the answer was cut: {cause}"))
-    } else {
-        (Stage::Lost, format!("the connection was lost before an answer: {cause}"))
-    };
-    Error::new(Class::ConnectionFailed, code::CONNECTION_LOST, words).stage(stage)
+    let words = format!("the answer was cut: {cause}");
+    Error::new(Class::ConnectionFailed, code::CONNECTION_LOST, words).stage(Stage::Cut)
 }
 
-fn protocol_error(class: Class, code: &'static str, words: &str) -> Error {
-    Error::new(class, code, words).stage(Stage::Cut)
+fn lost(cause: &str) -> Error {
+    let words = format!("the connection was lost before an answer: {cause}");
+    Error::new(Class::ConnectionFailed, code::CONNECTION_LOST, words).stage(Stage::Lost)
 }
 
 fn io_cause(error: &hyper::Error) -> Option<&io::Error> {

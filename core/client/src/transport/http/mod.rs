@@ -7,11 +7,13 @@
 mod connect;
 mod exchange;
 mod failure;
+mod framing;
 mod pool;
 mod proxy;
 mod resolve;
 mod socket;
 mod tls;
+mod traffic;
 mod trust;
 
 use std::sync::Arc;
@@ -64,7 +66,7 @@ impl HttpWire {
             base: config.base_url.clone(),
             trust,
             proxy,
-            pool: Arc::default(),
+            pool: Arc::new(Pool::new()),
         })
     }
 
@@ -72,7 +74,8 @@ impl HttpWire {
         if let Some(idle) = self.pool.take() {
             let started = now();
             call.mark_sent();
-            let outcome = idle.send(self.message(request)?, &self.pool).await;
+            let message = self.message(request)?;
+            let outcome = idle.send(message, call.idle_in_head(), &self.pool).await;
             if !matches!(outcome, Err(Failure::Dead(_))) {
                 return self.judged(outcome);
             }
@@ -85,7 +88,8 @@ impl HttpWire {
         }
         let connection = self.connect(call).await?;
         call.mark_sent();
-        self.judged(connection.send(self.message(request)?, &self.pool).await)
+        let message = self.message(request)?;
+        self.judged(connection.send(message, call.idle_in_head(), &self.pool).await)
     }
 
     /// The outcome of an exchange, in a proxy's name where a proxy is who answers.
@@ -130,6 +134,7 @@ impl HttpWire {
             Some(proxy) => proxy::reach(proxy, &self.base, &self.trust).await?,
             None => dial(host, *port).await?,
         };
+        self.pool.watch(&way);
         let layer = if *https { tls::handshake(way, host, &self.trust).await? } else { way };
         Connection::start(Socket::new(layer)).await
     }
@@ -140,7 +145,7 @@ impl HttpWire {
         let origin = origin.unwrap_or_default();
         let mut message = http::Request::builder()
             .method(request.method.clone())
-            .uri(format!("{origin}{}{}", self.base.prefix, request.path))
+            .uri(format!("{origin}{}", request.path))
             .body(Full::new(request.body.clone().unwrap_or_default()))
             .map_err(|error| {
                 Error::invalid("base_url", format!("the path cannot be sent: {error}"))
@@ -207,8 +212,9 @@ impl Wire for HttpWire {
         self.proxy.as_ref()?.credentials.as_ref()
     }
 
-    fn close_idle(&self) {
+    fn close(&self) {
         self.pool.clear();
+        self.pool.shut();
     }
 }
 

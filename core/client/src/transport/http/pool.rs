@@ -1,21 +1,32 @@
-//! Idle connections to one origin.
+//! The connections to one origin: idle ones to be used again, and a way to end those in use.
 
+use std::process;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::exchange::Connection;
+use super::socket::{Layer, WeakTcp};
 
 /// More idle connections than this are closed: enough for a burst of threads, few against a process's descriptors.
 const MOST_IDLE: usize = 256;
 
 /// The connection used last is used next, so that the others grow old and are dropped by the server.
-#[derive(Default)]
-pub(super) struct Pool(Mutex<Vec<Connection>>);
+pub(super) struct Pool {
+    idle: Mutex<Vec<Connection>>,
+    /// All of them, idle or in use; those that are gone are swept out as new ones come.
+    open: Mutex<Vec<WeakTcp>>,
+    /// A forked child shares its parent's sockets, and must not end what the parent uses.
+    process: u32,
+}
 
 impl Pool {
+    pub(super) fn new() -> Self {
+        Self { idle: Mutex::default(), open: Mutex::default(), process: process::id() }
+    }
+
     /// An idle connection that has neither been closed by the server nor received a byte nobody asked for.
     pub(super) fn take(&self) -> Option<Connection> {
         loop {
-            let mut connection = self.idle().pop()?;
+            let mut connection = lock(&self.idle).pop()?;
             if connection.is_reusable() {
                 return Some(connection);
             }
@@ -24,19 +35,33 @@ impl Pool {
 
     /// Keeps `connection` for the next request.
     pub(super) fn put(&self, connection: Connection) {
-        let mut idle = self.idle();
+        let mut idle = lock(&self.idle);
         if idle.len() < MOST_IDLE {
             idle.push(connection);
         }
     }
 
-    /// Closes all of them.
+    /// Closes the idle ones.
     pub(super) fn clear(&self) {
-        let closed = std::mem::take(&mut *self.idle());
+        let closed = std::mem::take(&mut *lock(&self.idle));
         drop(closed);
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes note of a new connection.
+    pub(super) fn watch(&self, layer: &Layer) {
+        let mut open = lock(&self.open);
+        open.retain(|tcp| !tcp.is_gone());
+        open.push(layer.weak());
     }
+
+    /// Ends every connection on the wire, whoever uses it.
+    pub(super) fn shut(&self) {
+        if self.process == process::id() {
+            lock(&self.open).drain(..).for_each(|tcp| tcp.shut());
+        }
+    }
+}
+
+fn lock<T>(list: &Mutex<Vec<T>>) -> MutexGuard<'_, Vec<T>> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -34,9 +34,11 @@ async fn to_proxy(proxy: &Proxy, trust: &Trust) -> Result<Layer, Error> {
 
 /// Has `proxy` connect to `target`. The token is for the target alone, so it is not in here.
 async fn tunnel(proxy: &Proxy, way: Layer, target: &BaseUrl) -> Result<Layer, Error> {
+    let socket = Socket::new(way);
+    let traffic = socket.traffic();
     let lost =
-        |error: hyper::Error| blamed(proxy, &failure::exchange(&error, false), Stage::NotSent);
-    let (mut sender, mut driver) = limited().handshake(Socket::new(way)).await.map_err(lost)?;
+        |error: hyper::Error| blamed(proxy, &failure::exchange(&error, &traffic), Stage::NotSent);
+    let (mut sender, mut driver) = limited().handshake(socket).await.map_err(lost)?;
     let mut answer = pin!(sender.send_request(connect_request(proxy, target)?));
     let answer = poll_fn(|context| {
         // How it ended, and whether it has, is in the answer.

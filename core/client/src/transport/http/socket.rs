@@ -1,15 +1,15 @@
 //! A non-blocking byte stream, plain or TLS, that waits through the driver.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use hyper::rt::ReadBufCursor;
 use rustls::{ClientConnection, StreamOwned};
 
+use super::traffic::Traffic;
 use crate::driver::{Direction, Round, round, wait_for};
 
 /// Bytes taken from the kernel at once. A fast stream is handed over in pieces of this size.
@@ -32,6 +32,23 @@ impl Tcp {
     /// Says that the future being polled goes on once the stream is ready.
     pub(super) fn wait(&self, direction: Direction) {
         wait_for(self.0.clone(), direction);
+    }
+}
+
+/// A stream that somebody else holds.
+pub(super) struct WeakTcp(Weak<TcpStream>);
+
+impl WeakTcp {
+    pub(super) fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+
+    /// Ends the stream on the wire; whoever holds it reads its end.
+    pub(super) fn shut(&self) {
+        if let Some(stream) = self.0.upgrade() {
+            // A stream that the server has ended already cannot be shut, and need not be.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
 }
 
@@ -65,6 +82,11 @@ impl Layer {
         if direction == Direction::Read && self.wants_write() {
             self.tcp().wait(Direction::Write);
         }
+    }
+
+    /// A way to end the stream that does not keep it open.
+    pub(super) fn weak(&self) -> WeakTcp {
+        WeakTcp(Arc::downgrade(&self.tcp().0))
     }
 
     fn tcp(&self) -> &Tcp {
@@ -111,7 +133,7 @@ impl Write for Layer {
 pub(super) struct Socket {
     layer: Layer,
     scratch: Box<[u8]>,
-    received: Arc<AtomicU64>,
+    traffic: Arc<Traffic>,
     /// The round in which the kernel had no more to read, or could not have: a request had just been written.
     nothing_to_read_in: Option<Round>,
     /// The peer refuses more bytes. What it has to say may still be read, and that says more than the broken pipe.
@@ -124,7 +146,7 @@ impl Socket {
         Self {
             layer,
             scratch,
-            received: Arc::default(),
+            traffic: Arc::default(),
             nothing_to_read_in: None,
             write_broken: false,
         }
@@ -135,9 +157,9 @@ impl Socket {
         self.layer
     }
 
-    /// Counts the bytes received over the connection's life: tells a dead connection from a cut answer.
-    pub(super) fn received(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.received)
+    /// What comes in over the connection's life.
+    pub(super) fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.traffic)
     }
 
     fn read(&mut self, length: usize) -> io::Result<usize> {
@@ -173,13 +195,17 @@ impl hyper::rt::Read for Socket {
             self.layer.wait(Direction::Read);
             return Poll::Pending;
         }
+        // hyper would read interim responses without end, and never come back.
+        if self.traffic.too_many_interim() {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
         let asked = buffer.remaining();
         let result = retry_interrupted(|| self.read(asked));
         if !matches!(result, Ok(count) if count == 0 || count == asked.min(READ_SIZE)) {
             self.nothing_to_read();
         }
         self.ready(result, Direction::Read).map_ok(|count| {
-            self.received.fetch_add(count as u64, Ordering::Relaxed);
+            self.traffic.received(count);
             buffer.put_slice(&self.scratch[..count]);
         })
     }

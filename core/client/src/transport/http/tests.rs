@@ -73,7 +73,7 @@ fn wire_to(url: &str) -> HttpWire {
         base,
         trust: Trust::new(None, &|_| None).expect("no bundle"),
         proxy: None,
-        pool: Arc::default(),
+        pool: Arc::new(Pool::new()),
     }
 }
 
