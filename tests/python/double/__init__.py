@@ -6,6 +6,8 @@ The journal, not the client, is the oracle for "not sent", "sent once" and "clos
 from __future__ import annotations
 
 from double.answers import LAST_CHUNK, answer, chunk, chunked_head, frames, sse
+from double.bad_line import BadLine, Fault
+from double.control_plane import ControlPlane
 from double.journal import Connection, Journal, Request
 from double.server import Certificate, Double, Script
 from double.steps import (
@@ -27,9 +29,12 @@ __all__ = [
     "HANG",
     "LAST_CHUNK",
     "RST",
+    "BadLine",
     "Certificate",
     "Connection",
+    "ControlPlane",
     "Double",
+    "Fault",
     "Journal",
     "Pause",
     "Repeat",

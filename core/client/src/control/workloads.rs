@@ -42,7 +42,7 @@ impl Context {
         self.find(slug, call).await?.ok_or_else(|| self.not_found(slug))
     }
 
-    /// Every workload with this slug, each id once; an error if one of them cannot be addressed.
+    /// Every workload with this slug, each id once.
     pub(super) async fn find_all(&self, slug: &str, call: &Call) -> Result<Vec<Workload>, Error> {
         let mut found: Vec<Workload> = Vec::new();
         let mut unusable = false;
@@ -56,7 +56,7 @@ impl Context {
             .await?;
         // Part of a list is enough to say what is there, but not that nothing is.
         match (found.is_empty(), seen) {
-            _ if unusable => Err(self.unusable(slug)),
+            (true, _) if unusable => Err(self.unusable(slug)),
             (true, Seen::Part) => Err(incomplete()),
             _ => Ok(found),
         }
