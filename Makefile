@@ -42,7 +42,7 @@ test-rust: ## Run the Rust unit tests and vectors
 	$(CARGO_IN_CORE) test --quiet --locked --workspace
 
 .PHONY: test-c
-test-c: $(VENV)/.built ## Run the C programs plain, under AddressSanitizer and under valgrind
+test-c: $(VENV)/.built ## Run the C programs plain, under valgrind, AddressSanitizer and ThreadSanitizer
 	tests/c/run.sh
 
 .PHONY: test-python

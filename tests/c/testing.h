@@ -1,4 +1,4 @@
-// What both C programs need: checks that say where they failed, and texts with their lengths.
+// What the C programs need: checks that say where they failed, and texts with their lengths.
 
 #ifndef TESTING_H
 #define TESTING_H
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 // A literal as the pair (pointer, length) that the functions take.
@@ -73,6 +74,21 @@ static inline void expect_at(const char *file, int line, const char *call, ikey_
 
 // Runs a call of a _free function, which stores no error.
 #define FREED(call) CHECK((call) == IKEY_OK)
+
+// An operation ended because somebody stopped it. Frees the error.
+static inline void expect_cancelled(ikey_status status, ikey_error *error) {
+    view code;
+    CHECK(status == IKEY_ERROR_OPERATION);
+    CHECK(ikey_error_code(error, &code.bytes, &code.length) == IKEY_OK);
+    CHECK(contains(code, "cancelled"));
+    CHECK(ikey_error_free(error) == IKEY_OK);
+}
+
+static inline int64_t now_ms(void) {
+    struct timespec now;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static inline int32_t kind_of(const ikey_event *event) {
     ikey_error *err;

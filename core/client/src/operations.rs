@@ -5,6 +5,8 @@
 
 mod control;
 mod data;
+#[cfg(feature = "test-panic")]
+mod panic;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -29,6 +31,10 @@ pub(crate) fn submit(
     request: &[u8],
     cancel: Option<CancelToken>,
 ) -> Result<Operation, Error> {
+    #[cfg(feature = "test-panic")]
+    if operation == panic::NAME {
+        return Ok(panic::submit(request));
+    }
     let name = known(shared.config.plane, operation)?;
     let stops = cancel.into_iter().chain([shared.closed.clone()]).collect();
     let prepared = arguments::parse(request).and_then(|request| match shared.config.plane {

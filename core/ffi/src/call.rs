@@ -20,6 +20,7 @@ use crate::event::{self, Event, IKEY_EVENT_RAW, IKEY_EVENT_TICK, IKEY_EVENT_VECT
 use crate::guard::{Failure, guard};
 use crate::handle;
 use crate::memory::{output, text};
+use crate::reserve;
 use crate::status::{IKEY_END, IKEY_OK, IKEY_STOPPED, ikey_status};
 use crate::types::{ikey_cancel, ikey_client, ikey_error, ikey_event};
 
@@ -169,6 +170,7 @@ impl<'a> Request<'a> {
         cancel: Option<CancelToken>,
     ) -> Result<Operation, Failure> {
         let client = handle::take::<Client>(client, "client")?;
+        reserve::refuse_if_short()?;
         Ok(client.0.submit(self.name, self.request.as_bytes(), cancel)?)
     }
 }

@@ -15,6 +15,7 @@ use crate::event::Event;
 use crate::guard::{guard, guard_free};
 use crate::handle;
 use crate::memory::{output, text};
+use crate::reserve;
 use crate::status::{IKEY_OK, ikey_status};
 use crate::types::{ikey_client, ikey_error, ikey_event};
 
@@ -35,6 +36,7 @@ pub unsafe extern "C" fn ikey_client_new(
         // SAFETY: header, "Bytes in": the caller lends options_length readable bytes until this call returns.
         let options = unsafe { text(options, options_length, "options") }?;
         let out = output(client, "client")?;
+        reserve::refuse_if_short()?;
         out.write(handle::give(Client(core::Client::new(options.as_bytes())?)));
         Ok(IKEY_OK)
     })

@@ -26,19 +26,13 @@ impl ErrorText {
     /// Describes why the export `function` failed.
     pub(crate) fn new(function: &'static str, failure: &Failure) -> Self {
         let (class, code) = failure.class();
-        let json = match failure {
-            Failure::Core(error) => return Self::of(error),
+        match failure {
+            Failure::Core(error) | Failure::Panic(error) => Self::of(error),
             Failure::Call { field, words, .. } => {
-                refusal(class.name(), code, format!("{function}: {words}"), Some(field))
+                let json = refusal(class.name(), code, format!("{function}: {words}"), field);
+                Self { code, json }
             }
-            Failure::Panic(words) => refusal(
-                class.name(),
-                code,
-                format!("{function}: a defect in the library was caught: {words}"),
-                None,
-            ),
-        };
-        Self { code, json }
+        }
     }
 
     /// Describes an error of the core.
@@ -48,7 +42,7 @@ impl ErrorText {
 }
 
 /// An error of the ABI itself, with the same keys as those of the core.
-fn refusal(class: &str, code: &str, message: String, field: Option<&str>) -> Vec<u8> {
+fn refusal(class: &str, code: &str, message: String, field: &str) -> Vec<u8> {
     json!({
         "class": class, "code": code, "message": message, "api_code": null, "status": null, "attempts": null,
         "request_id": null, "retryable": false, "retry_after": null, "body": null, "host": null,
@@ -125,12 +119,9 @@ mod tests {
         let core = inferencekey_core::Client::new(b"{}").err().expect("no plane is given");
         let core = json(&Failure::Core(core));
         let call = json(&Failure::null("options"));
-        let panic = json(&Failure::Panic("index out of bounds".to_owned()));
         assert_eq!(keys(&call), keys(&core));
-        assert_eq!(keys(&panic), keys(&core));
         assert_eq!(call["message"], "ikey_client_new: options must not be NULL");
         assert_eq!(call["field"], "options");
-        assert_eq!(panic["class"], "InternalError");
         assert_eq!(Failure::null("options").status(), IKEY_ERROR_NULL);
     }
 }

@@ -4,7 +4,6 @@
 // - Nothing unwinds into C.
 // - *err is written if and only if the status is negative and err is not NULL.
 
-use std::any::Any;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -27,7 +26,7 @@ pub(crate) enum Failure {
     /// The ABI itself refuses the call.
     Call { status: ikey_status, field: &'static str, words: String },
     /// A panic was caught.
-    Panic(String),
+    Panic(Error),
 }
 
 impl Failure {
@@ -57,12 +56,11 @@ impl Failure {
     /// The class and code of wire.md 5.2 that a host raises.
     pub(crate) fn class(&self) -> (Class, &'static str) {
         match self {
-            Self::Core(error) => (error.class, error.code),
+            Self::Core(error) | Self::Panic(error) => (error.class, error.code),
             Self::Call { status, .. } if *status == IKEY_ERROR_FORKED => {
                 (Class::ForkedError, "forked")
             }
             Self::Call { .. } => (Class::ValidationError, "invalid_argument"),
-            Self::Panic(_) => (Class::InternalError, "internal_error"),
         }
     }
 }
@@ -119,15 +117,8 @@ pub(crate) fn guard_free<T: handle::Kind>(
 fn caught(body: impl FnOnce() -> Result<ikey_status, Failure>) -> Result<ikey_status, Failure> {
     queue::refuse_inside_wake()?;
     // Unwind safety: the objects behind handles drop what a panic may have left half done (see `op`).
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(Failure::Panic(words(&*panic))))
-}
-
-fn words(panic: &(dyn Any + Send)) -> String {
-    let words = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    words.unwrap_or("no message").to_owned()
+    catch_unwind(AssertUnwindSafe(body))
+        .unwrap_or_else(|panic| Err(Failure::Panic(Error::panicked(&*panic))))
 }
 
 #[cfg(test)]

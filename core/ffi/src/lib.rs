@@ -29,7 +29,8 @@
 //!            (macOS) or inferencekey.dll (Windows); the number is IKEY_ABI_VERSION.
 
 // How the crate keeps these promises: each export is one `guard`; `handle` turns the opaque values into objects by
-// looking them up in `table`; `memory` borrows the caller's bytes. The C types follow, a file for each.
+// looking them up in `table`; `memory` borrows the caller's bytes; `reserve` lends memory when the system has none. The C
+// types follow, a file for each.
 
 #![allow(
     clippy::missing_safety_doc,
@@ -47,6 +48,7 @@ mod guard;
 mod handle;
 mod memory;
 mod process;
+mod reserve;
 mod table;
 
 pub mod call;

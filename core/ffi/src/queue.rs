@@ -22,6 +22,7 @@ use crate::event::Event;
 use crate::guard::{Failure, guard, guard_status};
 use crate::handle;
 use crate::memory::{array, output, timeout};
+use crate::reserve;
 use crate::status::{IKEY_END, IKEY_ERROR_ARGUMENT, IKEY_OK, IKEY_TIMEOUT, ikey_status};
 use crate::types::{ikey_cancel, ikey_client, ikey_error, ikey_event, ikey_queue};
 
@@ -121,6 +122,7 @@ pub extern "C" fn ikey_queue_new(
 ) -> ikey_status {
     guard("ikey_queue_new", err, || {
         let out = output(queue, "queue")?;
+        reserve::refuse_if_short()?;
         let hook = Arc::new(Hook(Mutex::new(wake.map(|function| Wake { function, user_data }))));
         let call: Option<Box<dyn Fn() + Send>> = wake.map(|_| {
             let hook = Arc::clone(&hook);

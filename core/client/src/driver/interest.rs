@@ -46,9 +46,18 @@ pub(crate) fn begin_round() {
 
 /// Runs `poll` and returns what it registered. Nested use keeps the outer collection apart.
 pub(crate) fn collect<T>(poll: impl FnOnce() -> T) -> (T, Interests) {
-    let outer = CURRENT.take();
+    let _outer = Outer(CURRENT.take());
     let output = poll();
-    (output, CURRENT.replace(outer))
+    (output, CURRENT.take())
+}
+
+/// The collection around this one; put back also after a panic, so that no socket stays open in the thread's own.
+struct Outer(Interests);
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        CURRENT.set(std::mem::take(&mut self.0));
+    }
 }
 
 /// Called by a future that is about to return `Pending`: it can go on once `source` is ready.
@@ -61,4 +70,23 @@ pub(crate) fn wait_until(instant: Instant) {
     CURRENT.with_borrow_mut(|current| {
         current.wake_at = Some(current.wake_at.map_or(instant, |earlier| earlier.min(instant)));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_leaves_no_interest_behind() {
+        let panicking = || {
+            collect(|| -> () {
+                wait_until(Instant::now());
+                panic!("as the test asks")
+            })
+        };
+        assert!(catch_unwind(panicking).is_err());
+        assert!(CURRENT.take().wake_at.is_none());
+    }
 }

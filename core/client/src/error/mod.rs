@@ -12,6 +12,7 @@ mod text;
 pub use class::Class;
 pub(crate) use redact::mask;
 
+use std::any::Any;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
@@ -116,6 +117,23 @@ impl Error {
             repeated: false,
             pushback: Pushback::Absent,
         }))
+    }
+
+    /// `InternalError`: a panic that was caught, with its words.
+    pub fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let words = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no message");
+        let words = format!("a defect in the library was caught: {words}");
+        Self::new(Class::InternalError, code::INTERNAL_ERROR, words)
+    }
+
+    /// `InternalError`: the system has no memory left for `what`.
+    pub fn out_of_memory(what: &str) -> Self {
+        let words = format!("not enough memory for {what}");
+        Self::new(Class::InternalError, code::INTERNAL_ERROR, words)
     }
 
     /// `ConfigurationError`: raised before any request.

@@ -1,6 +1,7 @@
 //! The thread that drives a queue's operations.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -11,7 +12,8 @@ use super::bell::{Bell, TaskWaker};
 use super::{BACKLOG, Shared, Submitted, Taken, Waiting};
 use crate::driver::block::sleep;
 use crate::driver::{Direction, Interests, collect, now};
-use crate::operation::Operation;
+use crate::error::Error;
+use crate::operation::{Event, Operation};
 
 /// A cancel by token or by closing a client rings no bell; it is seen at the latest after this long.
 const SLICE: Duration = Duration::from_millis(50);
@@ -138,7 +140,7 @@ impl Task {
         let mut context = Context::from_waker(&waker);
         self.waker.woken.store(false, Ordering::Release);
         loop {
-            let (polled, interests) = collect(|| self.operation.poll_next(&mut context));
+            let (polled, interests) = collect(|| poll_next(&mut self.operation, &mut context));
             self.interests = interests;
             let Poll::Ready(outcome) = polled else {
                 self.runnable = false;
@@ -158,4 +160,14 @@ impl Task {
             }
         }
     }
+}
+
+/// [`Operation::poll_next`], where a panic is the operation's error: the thread and the other operations go on.
+fn poll_next(
+    operation: &mut Operation,
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<Event, Error>>> {
+    // Unwind safety: after an error the operation is dropped and not asked again.
+    catch_unwind(AssertUnwindSafe(|| operation.poll_next(context)))
+        .unwrap_or_else(|panic| Poll::Ready(Some(Err(Error::panicked(&*panic)))))
 }

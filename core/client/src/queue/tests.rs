@@ -109,3 +109,15 @@ fn an_untaken_backlog_stops_the_operation() {
     assert!(!ahead, "events were made that nobody had room for");
     take_until_ends(&queue, 1);
 }
+
+#[test]
+fn a_panic_is_the_error_of_its_operation_and_the_others_go_on() {
+    let queue = Queue::new(None).expect("a thread");
+    queue.submit(Operation::new("list", Vec::new(), |_| async { panic!("as the test asks") }), 1);
+    let failed = take_until_ends(&queue, 1);
+    let Err(error) = &failed[0].outcome else { panic!("no error: {failed:?}") };
+    assert_eq!(error.code, "internal_error");
+    assert_eq!(error.words, "a defect in the library was caught: as the test asks");
+    queue.submit(counting(2), 2);
+    assert_eq!(take_until_ends(&queue, 1).len(), 3);
+}
