@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 
@@ -10,6 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import NoReturn
+
+# A codec is a module. Loaded now, it needs no descriptor when a client is made.
+codecs.lookup("utf-16-le")
 
 # What any client reads (wire.md 1.1). In a CGI program HTTP_PROXY is the visitor's to set;
 # REQUEST_METHOD tells such a program from others.

@@ -39,9 +39,9 @@ class Authority:
 
     def sign(self, *names: str, start: int = -1, end: int = 1) -> Certificate:
         """A certificate for `names` (`IP:…`, `DNS:…`); `start` and `end` are days from now."""
-        stem = self.folder / "-".join((*names, str(start), str(end))).replace(":", "_")
-        key, request = stem.with_suffix(".key"), stem.with_suffix(".csr")
-        signed, extensions = stem.with_suffix(".crt"), stem.with_suffix(".ext")
+        stem = "-".join((*names, str(start), str(end))).replace(":", "_")
+        files = (self.folder / f"{stem}.{kind}" for kind in ("key", "csr", "crt", "ext"))
+        key, request, signed, extensions = files
         extensions.write_text(f"subjectAltName={','.join(names)}")
         openssl("req", *EC, "-subj", "/CN=double", "-keyout", key, "-out", request)
         openssl("ca", "-batch", "-notext", "-config", self.folder / "ca.cnf", "-in", request,

@@ -114,7 +114,11 @@ class Double:
             return peer
         stream = self._tls.wrap_socket(peer, server_side=True, do_handshake_on_connect=False)
         self._peers.append(stream)
-        stream.do_handshake()
+        try:
+            stream.do_handshake()
+        except OSError:
+            stream.close()
+            raise
         connection.protocol = stream.selected_alpn_protocol()
         return stream
 

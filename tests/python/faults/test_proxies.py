@@ -286,6 +286,18 @@ def test_a_refused_tunnel_says_the_status(
     assert caught.value.retryable == (sends > 1)
 
 
+def test_a_proxy_that_talks_without_end_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limits of answers hold for it too (faults.md 1.2)."""
+    hints = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000
+    with Double(lambda request: [hints, HANG]) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        with (
+            management(proxy, base_url="https://platform.test", retries=0) as mgmt,
+            pytest.raises(ProxyError, match="more than 16 interim"),
+        ):
+            mgmt.list()
+
+
 def test_bytes_before_the_tunnel_is_used_condemn_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that speaks where only the platform may could speak in its name."""
     early = b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"

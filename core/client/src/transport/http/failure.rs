@@ -3,7 +3,10 @@
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 
+use rustix::io::Errno;
+
 use super::framing;
+use super::socket::SpeaksTls;
 use super::traffic::Traffic;
 use crate::error::{Class, Error, Stage, code};
 
@@ -36,6 +39,12 @@ pub(super) fn connect(error: &io::Error, loopback: bool) -> Error {
     )
 }
 
+/// Has this process or the system too many files open? The next try may find room.
+pub(super) fn is_exhaustion(error: &io::Error) -> bool {
+    let exhausted = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
+    exhausted.contains(&error.raw_os_error())
+}
+
 /// The name has no address.
 pub(super) fn dns(host: &str, cause: &str) -> Error {
     let cause = cause.strip_prefix("failed to lookup address information: ").unwrap_or(cause);
@@ -57,6 +66,7 @@ pub(super) fn exchange(error: &hyper::Error, traffic: &Traffic) -> Error {
         return framing::broken(&format!("the answer is not valid HTTP/1.1: {error}"));
     }
     match io_cause(error) {
+        Some(io) if io.get_ref().is_some_and(|inner| inner.is::<SpeaksTls>()) => speaks_tls(),
         _ if traffic.since_asked() > 0 => cut(error),
         Some(io) => lost(&cause(io)),
         None => lost("connection closed"),
@@ -73,6 +83,12 @@ pub(super) fn cut(error: &hyper::Error) -> Error {
     };
     let words = format!("the answer was cut: {cause}");
     Error::new(Class::ConnectionFailed, code::CONNECTION_LOST, words).stage(Stage::Cut)
+}
+
+/// Nothing was understood, and nothing will be: no repeat helps.
+fn speaks_tls() -> Error {
+    Error::new(Class::ProtocolError, code::PROTOCOL_ERROR, SpeaksTls.to_string())
+        .hint("write `https://` in `base_url`")
 }
 
 fn lost(cause: &str) -> Error {

@@ -97,8 +97,18 @@ impl HttpWire {
         let outcome = outcome.map_err(Failure::into_error);
         match self.forwarder() {
             Some(proxy) => proxy::judged(proxy, outcome),
-            None => outcome,
+            None => outcome.map_err(|error| self.hinted(error)),
         }
+    }
+
+    /// Many TLS servers hang up on plain HTTP without a word.
+    fn hinted(&self, error: Error) -> Error {
+        if self.base.https || error.stage != Stage::Lost {
+            return error;
+        }
+        error.hint(
+            "does the platform still run? If it speaks TLS on this port, `base_url` begins with `https://`",
+        )
     }
 
     /// The proxy that requests themselves are given to: for an http target. To an https target it only opens a tunnel.

@@ -1,5 +1,6 @@
 //! Names to addresses, by the system's resolver.
 
+use std::fs::File;
 use std::future::poll_fn;
 use std::io::{self, PipeReader, PipeWriter};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -25,8 +26,15 @@ pub(super) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Er
     match lookup.answer().await {
         Ok(addresses) if !addresses.is_empty() => Ok(addresses),
         Ok(_) => Err(failure::dns(host, "no address")),
+        // Not the name's fault: no descriptor was left to ask with, for one.
+        Err(error) if error.raw_os_error().is_some() => Err(failure::connect(&error, false)),
         Err(error) => Err(failure::dns(host, &error.to_string())),
     }
+}
+
+/// Why nothing can be opened at the moment, if so: `getaddrinfo` then says that the name is unknown.
+fn no_descriptor() -> Option<io::Error> {
+    File::open("/").err().filter(failure::is_exhaustion)
 }
 
 /// The thread's answer, and a pipe whose other end closes when it is there.
@@ -42,6 +50,7 @@ impl Lookup {
         let slot = Arc::clone(&answer);
         std::thread::Builder::new().name("inferencekey-dns".into()).spawn(move || {
             let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+            let found = found.map_err(|error| no_descriptor().unwrap_or(error));
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
             drop(thread_end);
         })?;

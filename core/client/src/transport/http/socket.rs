@@ -1,5 +1,6 @@
 //! A non-blocking byte stream, plain or TLS, that waits through the driver.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::pin::Pin;
@@ -129,6 +130,18 @@ impl Write for Layer {
     }
 }
 
+/// Marks the error of a plain connection on which the peer speaks TLS.
+#[derive(Debug)]
+pub(super) struct SpeaksTls;
+
+impl fmt::Display for SpeaksTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server speaks TLS on this port")
+    }
+}
+
+impl std::error::Error for SpeaksTls {}
+
 /// What hyper reads from and writes to.
 pub(super) struct Socket {
     layer: Layer,
@@ -163,7 +176,14 @@ impl Socket {
     }
 
     fn read(&mut self, length: usize) -> io::Result<usize> {
-        self.layer.read(&mut self.scratch[..length.min(READ_SIZE)])
+        let count = self.layer.read(&mut self.scratch[..length.min(READ_SIZE)])?;
+        if self.traffic.since_asked() == 0
+            && matches!(self.layer, Layer::Plain(_))
+            && is_tls(&self.scratch[..count])
+        {
+            return Err(io::Error::other(SpeaksTls));
+        }
+        Ok(count)
     }
 
     /// TLS may hold decrypted bytes that the kernel knows nothing of, so there the kernel is always asked.
@@ -244,6 +264,11 @@ impl hyper::rt::Write for Socket {
         // Dropping closes the socket; a half-close first would tell the server nothing more.
         Poll::Ready(Ok(()))
     }
+}
+
+/// Does an answer begin like a TLS record: an alert or a handshake, of any version? HTTP begins with a letter.
+fn is_tls(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x15 | 0x16, 0x03, ..])
 }
 
 fn is_broken(error: &io::Error) -> bool {

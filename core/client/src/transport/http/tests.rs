@@ -1,14 +1,17 @@
 //! Real sockets against a listener that plays a script per connection.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use http::Method;
+use serde_json::json;
+use socket2::{Domain, Socket as Socket2, Type};
 
 use super::*;
 use crate::driver::block::{Driven, drive};
+use crate::driver::testing::run_in_silence;
 use crate::secret::Secret;
 use crate::transport::{Clocks, Repeat, body};
 
@@ -259,4 +262,55 @@ fn a_dead_first_address_does_not_matter() {
     let dead = closed.local_addr().expect("an address");
     drop(closed);
     assert!(block(connect::connect(vec![dead, alive])).is_ok());
+}
+
+/// A listener whose queue is full answers nobody; the stream that fills it goes along.
+fn silent_address() -> (Socket2, TcpStream) {
+    let listener = Socket2::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    listener.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a port");
+    listener.listen(0).expect("a queue");
+    let queued = TcpStream::connect(address_of(&listener)).expect("the one place in the queue");
+    (listener, queued)
+}
+
+fn address_of(listener: &Socket2) -> SocketAddr {
+    listener.local_addr().ok().and_then(|address| address.as_socket()).expect("an address")
+}
+
+#[test]
+fn a_silent_first_address_is_overtaken_inside_the_connect_budget() {
+    let (listener, _queued) = silent_address();
+    let alive = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let addresses = vec![address_of(&listener), alive.local_addr().expect("an address")];
+    let started = now();
+    let stream = block(connect::connect(addresses)).expect("the second address");
+    assert_eq!(stream.stream().peer_addr().ok(), alive.local_addr().ok());
+    assert!(now().saturating_duration_since(started) < Duration::from_secs(10));
+}
+
+/// The error of a GET under the default clocks, and the virtual time until then.
+fn default_clocks_against_silence(url: &str) -> (Error, Duration) {
+    let options = json!({"plane": "control", "base_url": url, "sdk_token": "ik_sdk_x"});
+    let config = Config::from_options(options.as_object().expect("an object"), &|_| None);
+    let config = config.expect("options");
+    let trust = Trust::new(None, &|_| None).expect("no bundle");
+    let wire = HttpWire::new(&config, trust, None).expect("a wire");
+    let call = Call::start("list", config.timeouts.clocks(false), false);
+    let started = now();
+    let outcome = run_in_silence(wire.send(&get(Repeat::Idempotent), &call));
+    (outcome.err().expect("silence"), now().saturating_duration_since(started))
+}
+
+#[test]
+fn silence_ends_with_the_connect_clock_under_the_defaults_too() {
+    let (black_hole, _queued) = silent_address();
+    let mute = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    for url in [
+        format!("http://{}", address_of(&black_hole)),
+        format!("https://{}", mute.local_addr().expect("an address")),
+    ] {
+        let (error, after) = default_clocks_against_silence(&url);
+        assert_eq!((error.code, error.extra.clock), (code::TIMEOUT_CONNECT, Some("connect")));
+        assert!((10.0..11.0).contains(&after.as_secs_f64()), "{url}: {after:?}");
+    }
 }

@@ -13,6 +13,9 @@ use super::trust::{Ready, Trust};
 use crate::driver::Direction;
 use crate::error::{Class, Error, Stage, code};
 
+const PLAIN_HTTP: &str =
+    "check scheme and port of `base_url`; a platform on loopback is reached by `http://`";
+
 /// Shakes hands with `host` over `layer`.
 pub(super) async fn handshake(layer: Layer, host: &str, trust: &Trust) -> Result<Layer, Error> {
     let name = ServerName::try_from(host.to_owned()).map_err(|_| {
@@ -66,6 +69,7 @@ fn handshake_error(error: &io::Error, missing: Option<&str>) -> Error {
             code::CONNECTION_FAILED,
             format!("the TLS handshake did not finish: {}", failure::cause(error)),
         )
+        .hint(PLAIN_HTTP)
         .stage(Stage::NotSent),
     }
 }
@@ -84,8 +88,7 @@ fn tls_error(error: &rustls::Error) -> Error {
 
 fn no_tls() -> Error {
     let words = "the server does not speak TLS on this port; is it plain HTTP?";
-    Error::new(Class::TlsError, code::TLS_FAILED, words)
-        .hint("check scheme and port of `base_url`; a platform on loopback is reached by `http://`")
+    Error::new(Class::TlsError, code::TLS_FAILED, words).hint(PLAIN_HTTP)
 }
 
 fn certificate_words(refused: &CertificateError) -> String {
@@ -100,8 +103,14 @@ fn certificate_words(refused: &CertificateError) -> String {
             "certificate is for another name"
         }
         CertificateError::UnknownIssuer => "certificate is signed by an unknown authority",
+        CertificateError::BadSignature => "certificate is not signed by the authority it names",
         CertificateError::Revoked => "certificate has been revoked",
-        other => return other.to_string(),
+        // The verifier's own error, which rustls hands through: openssl makes self-signed certificates as CAs.
+        CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity" => {
+            "certificate is self-signed as a CA (`CA:TRUE`), which no server's may be"
+        }
+        CertificateError::Other(other) => return format!("certificate is not valid ({other})"),
+        other => return format!("certificate is not valid ({other})"),
     }
     .to_owned()
 }

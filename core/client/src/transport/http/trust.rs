@@ -4,7 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rustix::io::Errno;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -132,9 +131,8 @@ fn system_certificates() -> Vec<CertificateResult> {
 
 /// Without a descriptor to spare, files that are there cannot be read. Trusting what is left would last.
 fn refuse_half_read(found: &CertificateResult) -> Result<(), Error> {
-    let exhausted = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
-    let errors = found.errors.iter().filter_map(|error| io_error(&error.kind));
-    match errors.into_iter().find(|error| exhausted.contains(&error.raw_os_error())) {
+    let mut errors = found.errors.iter().filter_map(|error| io_error(&error.kind));
+    match errors.find(|error| failure::is_exhaustion(error)) {
         Some(error) => Err(failure::connect(error, false)),
         None => Ok(()),
     }
