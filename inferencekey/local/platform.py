@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+from .direct import directly
 from .errors import HttpError, LocalError
 from .issue import issue_token
 from .paths import engine_log_path
@@ -131,8 +132,11 @@ class Platform:
         return self._running().credentials.api_key
 
     def env(self) -> dict[str, str]:
-        """The four `INFERENCEKEY_*` variables for `from_env` and for child processes."""
-        return self._running().env()
+        """The four `INFERENCEKEY_*` variables for `from_env` and for child processes.
+
+        Where the environment has a proxy, also NO_PROXY, with the platform's host added to it.
+        """
+        return directly(self._running().env(), os.environ)
 
     def create_token(
         self,
