@@ -2,6 +2,7 @@
 
 mod create;
 mod ensure;
+mod matrix;
 mod readiness;
 mod requests;
 mod streams;
