@@ -43,10 +43,14 @@ class Send:
 
 @dataclass(frozen=True)
 class Repeat:
-    """Send the same bytes over and over until the client goes away; or `times` times."""
+    """Send the same bytes over and over until the client goes away; or `times` times.
+
+    pause: seconds after each.
+    """
 
     data: bytes
     times: int | None = None
+    pause: float = 0.0
 
     def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
         """Sends; the client may be gone."""
@@ -55,6 +59,7 @@ class Repeat:
             if stopped():
                 raise Gone
             Send(self.data).play(peer, stopped)
+            time.sleep(self.pause)
             sent += 1
 
 

@@ -43,7 +43,7 @@ enum Next {
 /// The rows of wire.md 2.9 that begin with "create".
 fn after(error: &Error) -> Next {
     match (error.stage, error.status) {
-        (Stage::Lost | Stage::Cut, _) => Next::LookThenRepeat,
+        (Stage::Stale | Stage::Lost | Stage::Cut, _) => Next::LookThenRepeat,
         (Stage::Answered, Some(200..300)) => Next::LookThenDone,
         (Stage::Answered, Some(409)) => Next::FindOriginal,
         (Stage::Answered, Some(408 | 429 | 502 | 503 | 504)) => Next::LookThenRepeat,
@@ -63,7 +63,7 @@ pub(super) struct Create<'a> {
 impl Create<'_> {
     /// Leaves one workload with the slug, or raises.
     pub(super) async fn run(&self, call: &Call) -> Result<Created, Error> {
-        let request = self.context.create_request(self.body, self.idempotency_key);
+        let mut request = self.context.create_request(self.body, self.idempotency_key);
         let transport = self.context.transport();
         let mut sends = Sends::default();
         loop {
@@ -84,6 +84,10 @@ impl Create<'_> {
             match (next, found) {
                 (Next::LookThenDone, Some(_)) => return Ok(Created::New),
                 (_, Some(found)) => return Ok(Created::Present(found)),
+                // It died of age and created nothing. A new connection cannot, so this happens once.
+                (Next::LookThenRepeat, None) if error.stage == Stage::Stale => {
+                    request.on_new_connection = true;
+                }
                 // Looked up and not there: from here on it is a request that may be repeated.
                 (Next::LookThenRepeat, None) => {
                     transport.pause(error, Repeat::Idempotent, &mut sends, call).await?;
@@ -166,6 +170,7 @@ mod tests {
             (Some(403), Stage::Answered, Next::Raise),
             (Some(404), Stage::Answered, Next::Raise),
             (Some(302), Stage::Local, Next::Raise),
+            (None, Stage::Stale, Next::LookThenRepeat),
             (None, Stage::Lost, Next::LookThenRepeat),
             (None, Stage::Cut, Next::LookThenRepeat),
             (Some(201), Stage::Cut, Next::LookThenRepeat),

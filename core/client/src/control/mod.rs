@@ -101,6 +101,7 @@ impl Context {
             body: None,
             idempotency_key: None,
             repeat,
+            on_new_connection: false,
         }
     }
 

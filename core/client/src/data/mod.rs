@@ -82,6 +82,7 @@ impl Context {
             body: Some(body),
             idempotency_key: None,
             repeat,
+            on_new_connection: false,
         }
     }
 

@@ -86,6 +86,8 @@ pub(crate) enum Stage {
     Local,
     /// Refused, DNS, TCP or TLS not finished: nothing was processed.
     NotSent,
+    /// A reused connection died without a byte, at once: the request hardly arrived, but nobody can be sure.
+    Stale,
     /// Sent, and lost before any response byte.
     Lost,
     /// Cut after a response byte.
@@ -169,7 +171,7 @@ impl Error {
     /// Says how far the request had come.
     pub(crate) fn stage(mut self, stage: Stage) -> Self {
         self.0.stage = stage;
-        let on_the_way = matches!(stage, Stage::NotSent | Stage::Lost | Stage::Cut);
+        let on_the_way = !matches!(stage, Stage::Local | Stage::Answered);
         self.0.retryable |= on_the_way && !self.0.class.is_lasting();
         self
     }

@@ -261,6 +261,10 @@ impl Transport {
             }
         };
         self.tell(reason, &mut error, pause, call).await;
+        // The host may have taken its time.
+        if call.deadline.passed() {
+            return Err(call.out_of_time());
+        }
         sleep(pause).await;
         Ok(())
     }

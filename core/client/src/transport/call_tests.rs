@@ -37,6 +37,7 @@ fn request(method: Method, repeat: Repeat) -> Request {
         body: Some(Bytes::from_static(b"{}")),
         idempotency_key: None,
         repeat,
+        on_new_connection: false,
     }
 }
 

@@ -154,7 +154,7 @@ impl Outcome {
         }
         match (error.stage, error.status) {
             (Stage::NotSent, _) => Self::NotSent,
-            (Stage::Lost, _) => Self::Lost,
+            (Stage::Stale | Stage::Lost, _) => Self::Lost,
             (Stage::Cut, _) => Self::Cut,
             (Stage::Answered, Some(429 | 503)) => Self::Busy,
             (Stage::Answered, Some(408 | 502 | 504)) => Self::Unserved,

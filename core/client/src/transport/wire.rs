@@ -24,6 +24,8 @@ pub(crate) struct Request {
     pub(crate) body: Option<Bytes>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) repeat: Repeat,
+    /// Not over a connection that has been used before, which may die of age.
+    pub(crate) on_new_connection: bool,
 }
 
 /// The `accept` header.
@@ -79,7 +81,8 @@ pub(crate) type Sending<'a> = Pin<Box<dyn Future<Output = Result<Response, Error
 pub(crate) trait Wire: Send + Sync {
     /// Connects or takes an idle connection, writes `request` and reads the response's head.
     ///
-    /// A reused connection that turns out dead is replaced without anybody noticing. Errors carry their
+    /// A reused connection that turns out dead is replaced without anybody noticing, but for [`Repeat::Never`], whose
+    /// caller is told by [`Stage::Stale`](crate::error::Stage). Errors carry their
     /// [`Stage`](crate::error::Stage). `call` gives the clocks; the caller watches `total` and counts attempts.
     fn send<'a>(&'a self, request: &'a Request, call: &'a Call) -> Sending<'a>;
 

@@ -71,18 +71,18 @@ impl HttpWire {
     }
 
     async fn exchange(&self, request: &Request, call: &Call) -> Result<Response, Error> {
-        if let Some(idle) = self.pool.take() {
+        if !request.on_new_connection
+            && let Some(idle) = self.pool.take()
+        {
             let started = now();
             call.mark_sent();
             let message = self.message(request)?;
             let outcome = idle.send(message, call.idle_in_head(), &self.pool).await;
-            if !matches!(outcome, Err(Failure::Dead(_))) {
-                return self.judged(outcome);
-            }
+            let Err(Failure::Dead(error)) = outcome else { return self.judged(outcome) };
             // The other idle ones are as old; whatever is sent next goes over a new one.
             self.pool.clear();
-            if !may_replace(request.repeat, started) {
-                return self.judged(outcome);
+            if let Some(stage) = told_as(request.repeat, started) {
+                return self.judged(Err(Failure::Real(error.stage(stage))));
             }
             call.mark_replaced();
         }
@@ -203,13 +203,16 @@ async fn dial(host: &str, port: u16) -> Result<Layer, Error> {
 /// may have worked.
 const ROUND_TRIP: Duration = Duration::from_secs(1);
 
-/// May a request whose reused connection died without a byte go out again unnoticed (wire.md 5.5)? A create is looked up
-/// before it is sent again (2.9), so there the caller has to know; a chat only if nobody can have worked on it.
-fn may_replace(repeat: Repeat, started: Instant) -> bool {
+/// How the caller hears of a reused connection that died without a byte; `None`: not at all, the request goes out again
+/// (wire.md 5.5). A chat does so only if nobody can have worked on it. A create is looked up first (2.9), so its caller
+/// has to know.
+fn told_as(repeat: Repeat, started: Instant) -> Option<Stage> {
+    let at_once = now().saturating_duration_since(started) < ROUND_TRIP;
     match repeat {
-        Repeat::Idempotent | Repeat::Reopened => true,
-        Repeat::OnRequest => now().saturating_duration_since(started) < ROUND_TRIP,
-        Repeat::Never => false,
+        Repeat::Idempotent | Repeat::Reopened => None,
+        Repeat::OnRequest if at_once => None,
+        Repeat::Never if at_once => Some(Stage::Stale),
+        Repeat::OnRequest | Repeat::Never => Some(Stage::Lost),
     }
 }
 

@@ -89,6 +89,7 @@ fn get(repeat: Repeat) -> Request {
         body: None,
         idempotency_key: None,
         repeat,
+        on_new_connection: false,
     }
 }
 
