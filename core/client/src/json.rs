@@ -84,7 +84,11 @@ pub(crate) struct Filled(pub(crate) bool);
 impl<'de> Deserialize<'de> for Filled {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?.get();
-        Ok(Self(!matches!(raw, "null" | "\"\"" | "[]" | "{}")))
+        let hollow = |open, close| {
+            let inside = raw.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+            inside.is_some_and(|inside: &str| inside.trim_ascii().is_empty())
+        };
+        Ok(Self(!(raw == "null" || raw == "\"\"" || hollow('[', ']') || hollow('{', '}'))))
     }
 }
 

@@ -77,27 +77,36 @@ impl CancelToken {
     }
 }
 
+/// Fills into an operation's errors what is the same for all of them: its name, where it goes, what it has sent.
+pub(crate) trait Sign: Send + Sync {
+    fn sign(&self, error: &mut Error);
+}
+
 type Work = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 /// One call as the caller sees it. Dropping it closes its socket at once.
 pub struct Operation {
-    name: &'static str,
     work: Option<Work>,
     outbox: Outbox,
+    signs: Arc<dyn Sign>,
     own_stop: CancelToken,
     stops: Vec<CancelToken>,
 }
 
 impl Operation {
-    /// `stops`: the caller's token, if there is one, and the one that closing the client uses.
-    pub(crate) fn new<F, W>(name: &'static str, stops: Vec<CancelToken>, work: F) -> Self
+    /// `work` puts its events into `outbox`. `stops`: the caller's token, if there is one, and the one that closing the
+    /// client uses.
+    pub(crate) fn new<W>(
+        outbox: Outbox,
+        signs: Arc<dyn Sign>,
+        stops: Vec<CancelToken>,
+        work: W,
+    ) -> Self
     where
-        F: FnOnce(Outbox) -> W,
         W: Future<Output = Result<(), Error>> + Send + 'static,
     {
-        let outbox = Outbox::default();
-        let work: Work = Box::pin(work(outbox.clone()));
-        Self { name, work: Some(work), outbox, own_stop: CancelToken::default(), stops }
+        let work: Work = Box::pin(work);
+        Self { work: Some(work), outbox, signs, own_stop: CancelToken::default(), stops }
     }
 
     /// The next event, driving the operation on this thread for at most `wait` (`None`: for ever).
@@ -140,7 +149,7 @@ impl Operation {
             }
             (Some(event), _) => Poll::Ready(Some(Ok(event))),
             (None, Poll::Ready(Ok(()))) => Poll::Ready(None),
-            (None, Poll::Ready(Err(error))) => Poll::Ready(Some(Err(error))),
+            (None, Poll::Ready(Err(error))) => Poll::Ready(Some(Err(self.signed(error)))),
             (None, Poll::Pending) => Poll::Pending,
         }
     }
@@ -157,8 +166,11 @@ impl Operation {
     fn end_as_cancelled(&mut self) -> Error {
         self.work = None;
         self.outbox.lock().event = None;
-        let mut error = Error::new(Class::Cancelled, code::CANCELLED, "cancelled by the caller");
-        error.operation = Some(self.name);
+        self.signed(Error::new(Class::Cancelled, code::CANCELLED, "cancelled by the caller"))
+    }
+
+    fn signed(&self, mut error: Error) -> Error {
+        self.signs.sign(&mut error);
         error
     }
 }
@@ -213,6 +225,28 @@ impl Outbox {
 }
 
 #[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// For operations whose errors nobody looks at.
+    pub(crate) struct Unsigned;
+
+    impl Sign for Unsigned {
+        fn sign(&self, _: &mut Error) {}
+    }
+
+    /// An operation that nothing stops.
+    pub(crate) fn operation<F, W>(work: F) -> Operation
+    where
+        F: FnOnce(Outbox) -> W,
+        W: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let outbox = Outbox::default();
+        Operation::new(outbox.clone(), Arc::new(Unsigned), Vec::new(), work(outbox))
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -230,11 +264,13 @@ mod tests {
     }
 
     fn two_events(last: Result<(), Error>, stops: Vec<CancelToken>) -> Operation {
-        Operation::new("list", stops, |outbox| async move {
+        let mut operation = testing::operation(|outbox| async move {
             outbox.put(event("1")).await;
             outbox.put(event("2")).await;
             last
-        })
+        });
+        operation.stops = stops;
+        operation
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From an operation's name and JSON request to a running operation (`docs/c-api.md`, "operations").
 //!
 //! Local checks happen here, before anything is sent; what is left is one future per operation. Whatever it raises gets its
-//! operation, host and attempts from one place ([`start`]).
+//! operation, host and attempts from one place ([`Course`]).
 
 mod control;
 mod data;
@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use crate::config::arguments::{self, refuse_unknown};
 use crate::config::{CLOCK_KEYS, Endpoint, Plane, clocks_override};
 use crate::error::Error;
-use crate::operation::{CancelToken, Event, EventKind, Operation, Outbox};
+use crate::operation::{CancelToken, Event, EventKind, Operation, Outbox, Sign};
 use crate::shared::Shared;
 use crate::transport::{Call, Clocks};
 
@@ -78,6 +78,21 @@ struct Prepared<W> {
     streaming: bool,
 }
 
+/// A running operation, as far as its errors tell of it.
+struct Course {
+    call: Call,
+    shared: Arc<Shared>,
+}
+
+impl Sign for Course {
+    fn sign(&self, error: &mut Error) {
+        self.call.tell_answer(error);
+        error.operation.get_or_insert(self.call.operation);
+        error.host.get_or_insert_with(|| self.shared.transport.host().to_owned());
+        error.attempts = self.call.attempts();
+    }
+}
+
 /// Starts the clocks.
 fn start<W: Work>(
     shared: &Arc<Shared>,
@@ -86,21 +101,12 @@ fn start<W: Work>(
     prepared: Prepared<W>,
 ) -> Operation {
     let Prepared { work, clocks, streaming } = prepared;
-    let shared = Arc::clone(shared);
+    let outbox = Outbox::default();
     let mut call = Call::start(name, clocks, streaming);
-    Operation::new(name, stops, move |outbox| async move {
-        call.notices = shared.config.notices.then(|| outbox.clone());
-        work.run(&call, &outbox).await.map_err(|mut error| {
-            error.operation.get_or_insert(name);
-            // A stream is read after its call; the answer is still that of its one request.
-            if streaming {
-                call.tell_answer(&mut error);
-            }
-            error.host.get_or_insert_with(|| shared.transport.host().to_owned());
-            error.attempts = call.attempts();
-            error
-        })
-    })
+    call.notices = shared.config.notices.then(|| outbox.clone());
+    let course = Arc::new(Course { call, shared: Arc::clone(shared) });
+    let (signs, events) = (Arc::clone(&course), outbox.clone());
+    Operation::new(outbox, signs, stops, async move { work.run(&course.call, &events).await })
 }
 
 /// Refuses keys that are neither `keys` nor clocks, and takes the clocks out.

@@ -428,6 +428,9 @@ def test_close_ends_calls_in_flight_as_cancelled(kind: str) -> None:
         for thread in threads:
             thread.join(5)
         assert [type(error) for error in ended] == [Cancelled] * 4
+        for error in ended:
+            assert isinstance(error, Cancelled)
+            assert (error.host, error.attempts) == (double.url.removeprefix("http://"), 1)
         assert len(double.journal.requests) == 4
 
 

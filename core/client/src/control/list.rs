@@ -180,10 +180,17 @@ impl<'de> Visitor<'de> for Elements<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
         let mut elements = Vec::new();
+        let (mut has_object, mut is_deep) = (false, false);
         while let Some(element) = items.next_element::<&RawValue>()? {
+            has_object |= element.get().starts_with('{');
+            is_deep |= !has_object && json::too_deep(element.get());
             if (self.wanted)(element.get()) {
                 elements.push(element.get());
             }
+        }
+        // An odd sibling of workloads is passed over; without any workload it is the answer itself that is odd.
+        if is_deep && !has_object {
+            return Err(A::Error::custom(format!("nested deeper than {}", json::MAX_DEPTH)));
         }
         Ok(elements)
     }

@@ -105,10 +105,12 @@ impl Context {
         }
     }
 
-    /// `ProtocolError` about a good answer.
+    /// `ProtocolError` about a good answer; the server's own error, if that is what it says.
     fn unreadable(&self, answer: &Answer, words: &str) -> Error {
         let Answer { status, headers, body, .. } = answer;
-        answer::unreadable(*status, headers, body, &[&self.token], words)
+        let secrets = &[&self.token];
+        answer::error_object(headers, body, secrets)
+            .unwrap_or_else(|| answer::unreadable(*status, headers, body, secrets, words))
     }
 
     /// `NotFound`: the list has no such slug.

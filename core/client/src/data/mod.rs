@@ -21,7 +21,7 @@ pub(crate) use request::{ChatArguments, EmbedArguments, OnTruncated};
 pub(crate) use stream::stream;
 
 use crate::config::Endpoint;
-use crate::error::answer::{self, Place};
+use crate::error::answer;
 use crate::error::{Error, code};
 use crate::operation::{Event, EventKind};
 use crate::shared::Shared;
@@ -88,21 +88,17 @@ impl Context {
 
     /// The error for a good status whose body is none that was asked for.
     fn fault(&self, fault: Fault, answer: &Answer) -> Error {
+        let Answer { status, headers, body, .. } = answer;
+        let secrets = &[&self.endpoint.key];
         let words = match fault {
-            Fault::ErrorObject => match self.error_object(&answer.body, Place::Answer) {
+            Fault::ErrorObject => match answer::error_object(headers, body, secrets) {
                 Some(error) => return error,
                 None => "`error` is set, but is no error".to_owned(),
             },
             Fault::Unreadable(words) => words,
         };
         let words = format!("the answer is unreadable: {words}");
-        let Answer { status, headers, body, .. } = answer;
-        answer::unreadable(*status, headers, body, &[&self.endpoint.key], &words)
-    }
-
-    fn error_object(&self, json: &[u8], place: Place) -> Option<Error> {
-        let value = serde_json::from_slice(json).ok()?;
-        answer::in_body(&value, place, &[&self.endpoint.key])
+        answer::unreadable(*status, headers, body, secrets, &words)
     }
 }
 

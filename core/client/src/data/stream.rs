@@ -14,7 +14,7 @@ use super::batch::Batch;
 use super::tally::Tally;
 use super::{Context, Fault, OnTruncated, completion};
 use crate::driver::{Deadline, give_way, now, within};
-use crate::error::answer::{self, Place};
+use crate::error::answer;
 use crate::error::{Class, Error, code};
 use crate::operation::{Event, EventKind, Outbox};
 use crate::transport::sse::{Frame, Parser};
@@ -70,9 +70,10 @@ async fn whole_answer(
     outbox: &Outbox,
 ) -> Result<(), Error> {
     let media_type = media_type(&opened.headers).unwrap_or_default();
-    if !media_type.ends_with("json") {
+    if !media_type.to_ascii_lowercase().ends_with("json") {
         let words = format!("the answer is `{media_type}`: this is not a model endpoint");
-        return Err(answer::unreadable(200, &opened.headers, b"", &[], &words)
+        let secrets = &[&context.endpoint.key];
+        return Err(answer::unreadable(200, &opened.headers, b"", secrets, &words)
             .hint("check base_url, project and slug; the workload must serve text"));
     }
     let read = within(call.deadline, read_whole(&mut opened.body, call.clocks.idle)).await;
@@ -271,11 +272,7 @@ fn fault_of(context: &Context, headers: &HeaderMap, fault: Fault, frame: &Frame<
     let secrets = &[&context.endpoint.key];
     let words = match fault {
         Fault::ErrorObject => {
-            let text = String::from_utf8_lossy(frame.data);
-            return match context.error_object(frame.data, Place::Frame) {
-                Some(error) if !frame.is_error => error,
-                _ => answer::from_frame(&text, secrets),
-            };
+            return answer::from_frame(&String::from_utf8_lossy(frame.data), secrets);
         }
         Fault::Unreadable(words) => words,
     };

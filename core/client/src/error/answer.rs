@@ -11,6 +11,7 @@ use super::text::{cut, one_line};
 use super::{Class, Error, Stage, code};
 use crate::config::Plane;
 use crate::error::pushback::{Pushback, pushback};
+use crate::json;
 use crate::secret::{Kind, Secret};
 
 /// Bytes of an error body that are read; the rest is never asked for (faults.md 1.2).
@@ -53,7 +54,7 @@ pub(crate) fn from_response(
     now: SystemTime,
 ) -> Error {
     let text = mask(&String::from_utf8_lossy(&body[..body.len().min(BODY_LIMIT)]), secrets);
-    let said = body::read(&text);
+    let said = body::read(&text).map(|text| mask(text, secrets));
     let pushback = pushback(headers, now);
     let (class, code) = class_of(plane, status, said.code.as_deref(), pushback);
     let api_code = said.code.as_deref();
@@ -69,7 +70,7 @@ pub(crate) fn from_response(
         Pushback::Unreadable | Pushback::Absent => None,
     };
     error.pushback = pushback;
-    error.request_id = request_id_header(headers).and_then(|id| request_id(id, secrets));
+    error.request_id = request_id(headers, secrets);
     error.hint = hint;
     error.api_code = said.code.as_deref().map(name);
     error.field = said.param.as_deref().map(name);
@@ -83,6 +84,14 @@ pub(crate) fn in_body(value: &Value, place: Place, secrets: &[&Secret]) -> Optio
     body::is_error_object(entries).then(|| without_status(&value.to_string(), place, secrets))
 }
 
+/// The `ApiError` of an answer with a good status that is an error object all the same.
+pub(crate) fn error_object(headers: &HeaderMap, body: &[u8], secrets: &[&Secret]) -> Option<Error> {
+    let value = serde_json::from_slice(body).ok()?;
+    let mut error = in_body(&value, Place::Answer, secrets)?.stage(Stage::Answered);
+    error.request_id = request_id(headers, secrets);
+    Some(error)
+}
+
 /// The `ApiError stream_error` of an `event: error` frame, whatever its data look like.
 pub(crate) fn from_frame(data: &str, secrets: &[&Secret]) -> Error {
     without_status(data, Place::Frame, secrets)
@@ -91,7 +100,7 @@ pub(crate) fn from_frame(data: &str, secrets: &[&Secret]) -> Error {
 /// A frame or an answer of a good response: its status is 200 and says nothing.
 fn without_status(text: &str, place: Place, secrets: &[&Secret]) -> Error {
     let text = mask(text, secrets);
-    let said = body::read(&text);
+    let said = body::read(&text).map(|text| mask(text, secrets));
     let code = match place {
         Place::Answer => code::HTTP_ERROR,
         Place::Frame => code::STREAM_ERROR,
@@ -115,9 +124,13 @@ pub(crate) fn unreadable(
     words: &str,
 ) -> Error {
     let text = mask(&String::from_utf8_lossy(&body[..body.len().min(BODY_LIMIT)]), secrets);
-    let mut error = Error::new(Class::ProtocolError, code::PROTOCOL_ERROR, mask(words, secrets));
+    let words = mask(words, secrets);
+    let mut error = match std::str::from_utf8(body).is_ok_and(json::too_deep) {
+        true => Error::limit("json_depth", &words),
+        false => Error::new(Class::ProtocolError, code::PROTOCOL_ERROR, words),
+    };
     error.status = Some(status);
-    error.request_id = request_id_header(headers).and_then(|id| request_id(id, secrets));
+    error.request_id = request_id(headers, secrets);
     error.body = (!text.is_empty()).then(|| cut(&text, BODY_LIMIT));
     error.stage(Stage::Answered)
 }
@@ -170,8 +183,13 @@ pub(crate) fn request_id_header(headers: &HeaderMap) -> Option<&HeaderValue> {
     headers.get("x-request-id").or_else(|| headers.get("request-id"))
 }
 
-/// What an error shows of it.
-pub(crate) fn request_id(header: &HeaderValue, secrets: &[&Secret]) -> Option<String> {
+/// The id of the request, as the answer's headers tell it.
+pub(crate) fn request_id(headers: &HeaderMap, secrets: &[&Secret]) -> Option<String> {
+    shown_id(request_id_header(headers)?, secrets)
+}
+
+/// What an error shows of the header.
+pub(crate) fn shown_id(header: &HeaderValue, secrets: &[&Secret]) -> Option<String> {
     let id = String::from_utf8_lossy(header.as_bytes());
     Some(name(&mask(&id, secrets))).filter(|id| !id.is_empty())
 }

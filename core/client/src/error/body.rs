@@ -14,6 +14,14 @@ pub(super) struct Said {
     pub(super) param: Option<String>,
 }
 
+impl Said {
+    /// Each text changed: what escapes hid in the body stands open here.
+    pub(super) fn map(self, change: impl Fn(&str) -> String) -> Self {
+        let change = |text: Option<String>| text.as_deref().map(&change);
+        Self { code: change(self.code), message: change(self.message), param: change(self.param) }
+    }
+}
+
 /// Reads a body of any kind. Nothing is found in an empty one.
 pub(super) fn read(text: &str) -> Said {
     let text = text.trim_start_matches('\u{feff}').trim();

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::*;
 use crate::driver;
 use crate::operation::EventKind;
+use crate::operation::testing::operation;
 
 const LIMIT: Option<Duration> = Some(Duration::from_secs(10));
 
@@ -14,7 +15,7 @@ fn event(head: String) -> Event {
 
 /// Gives `count` events, then ends.
 fn counting(count: usize) -> Operation {
-    Operation::new("list", Vec::new(), move |outbox| async move {
+    operation(move |outbox| async move {
         for number in 0..count {
             outbox.put(event(number.to_string())).await;
         }
@@ -23,7 +24,7 @@ fn counting(count: usize) -> Operation {
 }
 
 fn sleeping() -> Operation {
-    Operation::new("list", Vec::new(), |_| async {
+    operation(|_| async {
         driver::sleep(Duration::from_secs(3600)).await;
         Ok(())
     })
@@ -92,14 +93,14 @@ fn the_wake_hook_runs_once_per_batch() {
 fn an_untaken_backlog_stops_the_operation() {
     let queue = Queue::new(None).expect("a thread");
     let (sender, put) = mpsc::channel();
-    let operation = Operation::new("list", Vec::new(), |outbox| async move {
+    let stuck = operation(|outbox| async move {
         for number in 0..100 {
             outbox.put(event(number.to_string())).await;
             sender.send(number).unwrap_or_default();
         }
         Ok(())
     });
-    queue.submit(operation, 1);
+    queue.submit(stuck, 1);
     for _ in 0..BACKLOG {
         put.recv_timeout(Duration::from_secs(10)).expect("an event");
     }

@@ -182,7 +182,10 @@ impl Transport {
         let mut redirects = 0;
         loop {
             call.count_send();
-            let mut response = self.send_in_time(&target, call).await?;
+            let mut response = self.send_in_time(&target, call).await.map_err(|mut error| {
+                error.words = mask(&error.words, &[&request.token]);
+                error
+            })?;
             call.mark_answered(Answered::new(&response, request));
             match response.status {
                 200..300 => return refuse_encoded(response),
@@ -327,9 +330,12 @@ impl Answered {
     pub(crate) fn tell(&self, error: &mut Error) {
         let secrets = [&self.token];
         error.words = mask(&error.words, &secrets);
-        error.status.get_or_insert(self.status);
+        // What became of a workload is no fault of the answer that told it.
+        if !matches!(error.class, Class::WorkloadFailed | Class::WaitTimeout | Class::Cancelled) {
+            error.status.get_or_insert(self.status);
+        }
         if let (None, Some(value)) = (&error.request_id, &self.request_id) {
-            error.request_id = answer::request_id(value, &secrets);
+            error.request_id = answer::shown_id(value, &secrets);
         }
     }
 }
@@ -350,8 +356,9 @@ fn refuse_encoded(response: Response) -> Result<Response, Error> {
 fn coding(headers: &HeaderMap) -> Option<String> {
     let lines = headers.get_all(CONTENT_ENCODING);
     let lines: Vec<_> = lines.iter().map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
-    let codings = lines.join(", ").to_lowercase();
-    let is_identity = |coding: &str| matches!(coding.trim(), "" | "identity");
+    let codings = lines.join(", ");
+    let is_identity =
+        |coding: &str| coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity");
     (!codings.split(',').all(is_identity)).then_some(codings)
 }
 

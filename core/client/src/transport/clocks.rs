@@ -41,7 +41,7 @@ pub(crate) struct Call {
     /// Requests sent so far, over all requests of the operation.
     attempts: Arc<AtomicU32>,
     /// The answer that is being read.
-    answered: Mutex<Option<Answered>>,
+    answered: Arc<Mutex<Option<Answered>>>,
     /// Microseconds of `clocks.connect` used up by earlier tries.
     connecting_us: AtomicU64,
     /// Has a request gone out twice because its connection had died?
@@ -61,7 +61,7 @@ impl Call {
             deadline,
             notices: None,
             attempts: Arc::default(),
-            answered: Mutex::default(),
+            answered: Arc::default(),
             connecting_us: AtomicU64::new(0),
             replaced: AtomicBool::new(false),
             sent_at: Mutex::default(),
@@ -73,6 +73,7 @@ impl Call {
         Self {
             notices: self.notices.clone(),
             attempts: Arc::clone(&self.attempts),
+            answered: Arc::clone(&self.answered),
             ..Self::start(self.operation, clocks, streaming)
         }
     }

@@ -25,7 +25,7 @@ pub(super) fn check<B>(response: &http::Response<B>, traffic: &Traffic) -> Resul
     let headers = response.headers();
     match transfer_coding(headers) {
         None => Ok(()),
-        Some(coding) if coding != "chunked" => {
+        Some(coding) if !coding.eq_ignore_ascii_case("chunked") => {
             Err(broken(&format!("the answer has the transfer coding `{coding}`, not `chunked`")))
         }
         Some(_) if headers.contains_key(CONTENT_LENGTH) => {
@@ -37,7 +37,7 @@ pub(super) fn check<B>(response: &http::Response<B>, traffic: &Traffic) -> Resul
 
 fn transfer_coding(headers: &HeaderMap) -> Option<String> {
     let lines = headers.get_all(TRANSFER_ENCODING);
-    let lines = lines.iter().map(|line| String::from_utf8_lossy(line.as_bytes()).to_lowercase());
+    let lines = lines.iter().map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned());
     lines.reduce(|all, line| format!("{all}, {line}"))
 }
 
