@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import pytest
-from child import run
+from child import run, running
 from clients import LIVE, completion, data, delta, endpoint, management
 from double import (
     FIN,
@@ -457,3 +457,30 @@ def test_close_leaves_other_clients_alone() -> None:
         mine.close()
         gate.set()
         assert "".join(one.text for one in streams[1]) == "!"
+
+
+def test_close_in_a_forked_child_leaves_the_parents_stream_alone() -> None:
+    """The sockets are the parent's: the child does not end them."""
+    program = """
+client = DataClient(base_url=ARGS[0], project="acme", api_key=API_KEY)
+stream = client.endpoint("bot").generate_text_stream(prompt="Hi")
+print(next(stream).text, flush=True)
+child = os.fork()
+if child == 0:
+    client.close()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print("closed", flush=True)
+sys.stdin.readline()
+print("".join(chunk.text for chunk in stream))
+"""
+    gate = threading.Event()
+    rest = chunk(frames(delta("!", "stop"), "[DONE]")) + LAST_CHUNK
+    with Double([chunked_head(), HI, Until(gate), rest]) as double:
+        with running(f"ARGS = {(double.url,)!r}\n{program}") as process:
+            assert process.stdout is not None
+            assert [process.stdout.readline() for _ in range(2)] == ["Hi\n", "closed\n"]
+            assert not double.journal.connections[0].closed.is_set()
+            gate.set()
+            out, err = process.communicate("\n", timeout=10)
+        assert (out, err, process.returncode) == ("!\n", "", 0)
