@@ -224,7 +224,7 @@ impl Outbox {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "test-panic"))]
 pub(crate) mod testing {
     use super::*;
 

@@ -3,6 +3,7 @@
 
 use super::head;
 use crate::operation::Operation;
+use crate::operation::testing::operation;
 
 pub(super) const NAME: &str = "panic";
 
@@ -10,7 +11,7 @@ pub(super) const NAME: &str = "panic";
 pub(super) fn submit(at: &[u8]) -> Operation {
     assert!(at != b"submit", "as the test asks");
     let panics = PanicsWhenDropped(at == b"drop");
-    Operation::new(NAME, Vec::new(), move |outbox| async move {
+    operation(move |outbox| async move {
         let _panics = panics;
         outbox.put(head("{}")).await;
         outbox.put(head("{}")).await;

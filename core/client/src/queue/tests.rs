@@ -114,7 +114,7 @@ fn an_untaken_backlog_stops_the_operation() {
 #[test]
 fn a_panic_is_the_error_of_its_operation_and_the_others_go_on() {
     let queue = Queue::new(None).expect("a thread");
-    queue.submit(Operation::new("list", Vec::new(), |_| async { panic!("as the test asks") }), 1);
+    queue.submit(operation(|_| async { panic!("as the test asks") }), 1);
     let failed = take_until_ends(&queue, 1);
     let Err(error) = &failed[0].outcome else { panic!("no error: {failed:?}") };
     assert_eq!(error.code, "internal_error");
