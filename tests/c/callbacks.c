@@ -6,6 +6,39 @@ static ikey_error *err;
 
 // --- on_event --------------------------------------------------------------------------------------
 
+static int32_t counts_notices(void *user_data, int32_t kind, const uint8_t *bytes, size_t length) {
+    int *notices = user_data;
+    CHECK(kind == IKEY_EVENT_NOTICE || kind == IKEY_EVENT_TICK);
+    if (kind == IKEY_EVENT_NOTICE) {
+        view head = {bytes, length};
+        CHECK(contains(head, "\"notice\":\"retry\"") && contains(head, "connection refused"));
+        ++*notices;
+    }
+    return 0;
+}
+
+// Only a client that asks for notices gets any; ikey_call has no use for them.
+static void a_repeat_is_a_notice(void) {
+    for (int asked = 0; asked < 2; asked++) {
+        char text[256];
+        int written = snprintf(text, sizeof text,
+                               "{\"plane\":\"control\",\"base_url\":\"http://127.0.0.1:1\","
+                               "\"project\":\"acme\",\"sdk_token\":\"ik_sdk_c0ffee00_0\","
+                               "\"retries\":{\"first_pause_ms\":0},\"notices\":%s}",
+                               asked ? "true" : "false");
+        ikey_client *client = NULL;
+        ikey_event *event = NULL;
+        int notices = 0;
+        OK(ikey_client_new((const uint8_t *)text, (size_t)written, &client, &err));
+        EXPECT(IKEY_ERROR_OPERATION,
+               ikey_stream(client, LIST, NULL, counts_notices, &notices, &err));
+        CHECK(notices == (asked ? 2 : 0));
+        EXPECT(IKEY_ERROR_OPERATION, ikey_call(client, LIST, NULL, &event, &err));
+        CHECK(event == NULL);
+        FREED(ikey_client_free(client));
+    }
+}
+
 typedef struct {
     ikey_client *client;
     ikey_cancel *cancel;
@@ -159,6 +192,7 @@ static void a_freed_queue_rings_no_more(void) {
 
 int main(void) {
     alarm(300);
+    a_repeat_is_a_notice();
     silent_platform();
     a_callback_stops_its_stream();
     a_callback_calls_and_frees();

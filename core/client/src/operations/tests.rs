@@ -3,6 +3,7 @@
 mod create;
 mod ensure;
 mod matrix;
+mod notices;
 mod readiness;
 mod requests;
 mod streams;

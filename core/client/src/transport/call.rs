@@ -80,7 +80,14 @@ impl Transport {
 
     /// The same for a stream: returns once the head of a 2xx has arrived.
     pub(crate) async fn open(&self, request: &Request, call: &Call) -> Result<Opened, Error> {
-        self.in_time(self.repeat_open(request, call), call).await
+        let work = async {
+            match call.clocks.first_token {
+                // What cannot be answered in time is not asked: it might cost money.
+                Some(Duration::ZERO) => Err(no_content(call)),
+                _ => self.repeat_open(request, call).await,
+            }
+        };
+        self.in_time(work, call).await
     }
 
     /// Waits before the next send of a request whose last send failed with `error`, or gives the error back.
@@ -206,12 +213,8 @@ impl Transport {
         if !call.streaming {
             return self.wire.send(request, call).await;
         }
-        call.within_first_token(self.wire.send(request, call)).await.unwrap_or_else(|_| {
-            let length = call.clocks.first_token;
-            let mut error = timeout("first_token", code::TIMEOUT_FIRST_TOKEN, "no content", length);
-            error.class = Class::StreamStalled;
-            Err(error)
-        })
+        let sent = call.within_first_token(self.wire.send(request, call)).await;
+        sent.unwrap_or_else(|_| Err(no_content(call)))
     }
 
     /// The error that the status stands for, with the server's words as far as they can be read.
@@ -279,6 +282,14 @@ impl Transport {
         error.attempts = call.attempts();
         error.host.get_or_insert_with(|| self.host.clone());
     }
+}
+
+/// A stream's `first_token` ran out.
+fn no_content(call: &Call) -> Error {
+    let length = call.clocks.first_token;
+    let mut error = timeout("first_token", code::TIMEOUT_FIRST_TOKEN, "no content", length);
+    error.class = Class::StreamStalled;
+    error
 }
 
 /// The sends of one request.

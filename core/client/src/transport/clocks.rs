@@ -123,6 +123,18 @@ impl Call {
         self.clocks.connect.map(|budget| budget.saturating_sub(spent))
     }
 
+    /// Is a first connection the first thing that takes time, and `connect` no longer than `total`? Where a caller gave one
+    /// number for both, they end as good as together, and it is the connection that is missing.
+    pub(crate) fn connect_is_first(&self) -> bool {
+        let is_first = self.attempts() == Some(1) && self.connect_left() == self.clocks.connect;
+        is_first
+            && self
+                .clocks
+                .connect
+                .zip(self.clocks.total)
+                .is_some_and(|(connect, total)| connect <= total)
+    }
+
     /// Takes time off the `connect` clock.
     pub(crate) fn spend_connecting(&self, spent: Duration) {
         let micros = u64::try_from(spent.as_micros()).unwrap_or(u64::MAX);

@@ -68,6 +68,20 @@ fn a_failed_create_is_looked_into_before_a_second_one() {
         ("lost, but done", vec![none(), lost(), found()], "none", false, "GET POST GET"),
         ("lost, not done", vec![none(), lost(), none(), ok()], "none", true, "GET POST GET POST"),
         (
+            "dead of age, not done",
+            vec![none(), Reply::Fail(Stage::Stale), none(), ok()],
+            "none",
+            true,
+            "GET POST GET POST",
+        ),
+        (
+            "dead of age, but done",
+            vec![none(), Reply::Fail(Stage::Stale), found()],
+            "none",
+            false,
+            "GET POST GET",
+        ),
+        (
             "lost for ever",
             vec![none(), lost(), none(), lost(), none(), lost(), none()],
             "connection_lost",
@@ -135,6 +149,26 @@ fn repeats_of_a_create_are_paid_from_the_budget_of_the_client() {
     let posts = double.script.lines().iter().filter(|line| *line == POST).count();
     // 40 first sends, and what 100 tokens pay at 5 each, with one back for every good list.
     assert!((60..100).contains(&posts), "{posts}");
+}
+
+/// Nothing was processed and nothing is owed: neither a pause nor a token of the budget.
+#[test]
+fn a_create_whose_connection_died_of_age_goes_out_again_at_once() {
+    let mut posts = 0;
+    let script = Script::serving(move |sent| {
+        if sent.line == LIST {
+            return list(&[]);
+        }
+        posts += 1;
+        if posts % 2 == 1 { Reply::Fail(Stage::Stale) } else { created("wl_new", "s1") }
+    });
+    let options = r#"{"plane":"control","base_url":"http://127.0.0.1:8400","sdk_token":"ik_sdk_own","project":"acme",
+        "retries":{"budget":0},"notices":true}"#;
+    let double = Double::new(script, options, None);
+    for _ in 0..40 {
+        assert_eq!(double.call("ensure", &spec()).head()["changed"], true);
+    }
+    assert!(double.script.seconds().iter().all(|second| *second == 0));
 }
 
 #[test]

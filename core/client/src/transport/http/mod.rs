@@ -120,12 +120,13 @@ impl HttpWire {
     async fn connect(&self, call: &Call) -> Result<Connection, Error> {
         let left = call.connect_left();
         let budget = Deadline::after(left);
+        let connect_is_first = call.connect_is_first();
         let started = now();
         let made = within(budget.min(call.deadline), self.open()).await;
         call.spend_connecting(now().saturating_duration_since(started));
         match made {
             Ok(connection) => connection,
-            Err(_) if budget.passed() => {
+            Err(_) if budget.passed() || connect_is_first => {
                 let missing = match &self.proxy {
                     Some(proxy) => format!("no connection through the proxy {}", proxy.authority()),
                     None => "no connection".to_owned(),

@@ -158,8 +158,17 @@ fn a_create_that_may_have_arrived_is_not_sent_again_unnoticed() {
     }
     let (wire, _) = serve(vec![read_and_closed]);
     assert_eq!(fetch(&wire), ok());
-    let error = send(&wire, Repeat::Never).expect_err("an answer was lost");
-    assert_eq!(error.0, "connection_lost");
+    let error = get_from(&wire, &get(Repeat::Never)).expect_err("an answer was lost");
+    assert_eq!((error.code, error.stage), ("connection_lost", Stage::Stale));
+}
+
+#[test]
+fn a_request_may_ask_for_a_new_connection() {
+    let (wire, server) = serve(vec![vec![Step::Answer(OK)], vec![Step::Answer(OK)]]);
+    assert_eq!(fetch(&wire), ok());
+    let request = Request { on_new_connection: true, ..get(Repeat::Never) };
+    assert!(get_from(&wire, &request).is_ok());
+    assert_eq!(server.join().expect("the server"), 2);
 }
 
 #[test]
