@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a proxy nor a token comes in from outside."""
     for name in list(os.environ):
-        if name.startswith("INFERENCEKEY_") or name.lower().endswith("_proxy"):
+        if name.startswith(("INFERENCEKEY_", "SSL_CERT_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from authority import Authority, openssl, self_signed
+from child import run
 from clients import SDK_TOKEN, completion, endpoint, management
 from double import CLOSE_NOTIFY, FIN, RST, Certificate, Double, Step, answer
 
@@ -307,3 +308,32 @@ def test_silence_in_the_handshake_ends_with_the_connect_clock() -> None:
         ):
             mgmt.list(project="p")
     assert (caught.value.kind, caught.value.code) == ("connect", "timeout_connect")
+
+
+def test_roots_that_could_not_be_read_for_want_of_a_descriptor_are_read_later(
+    server: Double, authority: Authority
+) -> None:
+    """The one that is left takes the connection: half a store must not be kept for good."""
+    program = """
+import resource
+url, ca = ARGS
+os.environ["SSL_CERT_FILE"] = ca
+mgmt = ManagementClient(base_url=url, sdk_token=SDK_TOKEN, project="p", retries=0)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+taken = []
+try:
+    while True:
+        taken.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    os.close(taken.pop())
+try:
+    mgmt.list()
+except ConnectionFailed as error:
+    assert "too many open files" in str(error) and error.retryable, error
+else:
+    raise AssertionError("descriptors were left")
+for descriptor in taken:
+    os.close(descriptor)
+assert list(mgmt.list()) == []
+"""
+    assert run(program, server.url, str(authority.certificate)) == (0, "", "")

@@ -60,7 +60,10 @@ impl Trust {
             Source::Bundle(roots) => {
                 Ready { config: client_config(Arc::clone(roots))?, missing: None }
             }
-            Source::System { extra } => with_extra(system_roots()?, extra)?,
+            Source::System { extra } => {
+                let (roots, missing) = with_extra(system_roots()?, extra)?;
+                Ready { config: client_config(Arc::new(roots))?, missing }
+            }
         };
         Ok(self.ready.get_or_init(|| ready).clone())
     }
@@ -76,7 +79,11 @@ fn extra(environment: Variables<'_>) -> Vec<Extra> {
     files.chain(folders).filter(|extra| !extra.path.as_os_str().is_empty()).collect()
 }
 
-fn with_extra(system: Arc<RootCertStore>, extra: &[Extra]) -> Result<Ready, Error> {
+/// The system's roots and more, and what of this could not be had.
+fn with_extra(
+    system: Arc<RootCertStore>,
+    extra: &[Extra],
+) -> Result<(RootCertStore, Option<String>), Error> {
     let mut roots = Arc::unwrap_or_clone(system);
     let mut missing = Vec::new();
     if roots.is_empty() {
@@ -97,7 +104,7 @@ fn with_extra(system: Arc<RootCertStore>, extra: &[Extra]) -> Result<Ready, Erro
         }
     }
     let missing = (!missing.is_empty()).then(|| missing.join("; "));
-    Ok(Ready { config: client_config(Arc::new(roots))?, missing })
+    Ok((roots, missing))
 }
 
 /// The system's store, read once per process.
@@ -176,4 +183,59 @@ fn read_bundle(path: &Path) -> Result<RootCertStore, Error> {
         return Err(refused("no certificate in it"));
     }
     Ok(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -subj /CN=test
+    const CERTIFICATE: &[u8] = b"\
+-----BEGIN CERTIFICATE-----
+MIIBdjCCARugAwIBAgIUZc7bc0nfWp3Bz2J2mJzhT08SaLMwCgYIKoZIzj0EAwIw
+DzENMAsGA1UEAwwEdGVzdDAgFw0yNjExMjUyMjMxMDhaGA8yMTI2MTEwMTIyMzEw
+OFowDzENMAsGA1UEAwwEdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABKdN
+2CaqcnWL4/0enSLVJS44YhHse0dRoxr85GHq5mMiAHWM27wtmLFN1NXQ8Wy72ygG
+RFu+9IvIyyOwh5lK1UmjUzBRMB0GA1UdDgQWBBQ6fBhNy7uy5EcriZksdnLc6d1d
+8jAfBgNVHSMEGDAWgBQ6fBhNy7uy5EcriZksdnLc6d1d8jAPBgNVHRMBAf8EBTAD
+AQH/MAoGCCqGSM49BAMCA0kAMEYCIQC4821ZraxW+r/gaj6brsAYIb9TRkG1TBnt
+8veinP+MPQIhAOn0nPw8WCJDW13ar2jO8vhwHUXBXCYQVXXHq1PLVE6h
+-----END CERTIFICATE-----
+";
+
+    fn root() -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        let certificate = CertificateDer::from_pem_slice(CERTIFICATE).expect("a certificate");
+        roots.add(certificate).expect("a root");
+        roots
+    }
+
+    fn extra(path: &Path) -> [Extra; 1] {
+        [Extra { variable: "SSL_CERT_FILE", path: path.to_owned() }]
+    }
+
+    #[test]
+    fn what_the_variables_name_comes_on_top_of_the_systems_store() {
+        let file = std::env::temp_dir().join(format!("inferencekey-{}.pem", std::process::id()));
+        std::fs::write(&file, CERTIFICATE).expect("a file");
+        let (roots, missing) = with_extra(Arc::new(root()), &extra(&file)).expect("roots");
+        std::fs::remove_file(&file).expect("the file");
+        assert_eq!((roots.len(), missing), (2, None));
+    }
+
+    #[test]
+    fn roots_that_are_missing_are_said() {
+        let nowhere = extra(Path::new("/nowhere/ca.pem"));
+        for (system, words) in [
+            (root(), "`SSL_CERT_FILE` /nowhere/ca.pem: no such file or directory"),
+            (
+                RootCertStore::empty(),
+                "this system has no store of trusted certificates; \
+                 `SSL_CERT_FILE` /nowhere/ca.pem: no such file or directory",
+            ),
+        ] {
+            let (_, missing) = with_extra(Arc::new(system), &nowhere).expect("no half-read file");
+            assert_eq!(missing.as_deref(), Some(words));
+        }
+    }
 }
