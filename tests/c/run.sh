@@ -21,6 +21,7 @@ callbacks   plain memcheck asan tsan
 threads     plain memcheck asan tsan
 forked      plain memcheck asan
 throwing    plain
+failing     plain
 panics                     asan tsan
 main        plain memcheck asan
 '

@@ -13,12 +13,14 @@ mod data;
 mod driver;
 mod error;
 mod json;
+mod memory;
 mod operation;
 mod operations;
 mod queue;
 mod secret;
 mod shared;
 mod spec;
+mod threads;
 mod transport;
 
 pub use client::Client;
@@ -26,6 +28,7 @@ pub use error::{Class, Details, Error};
 pub use operation::{CancelToken, Event, EventKind, Next, Operation, Vectors};
 pub use queue::{Queue, Taken};
 pub use secret::Secret;
+pub use threads::{Spawn, spawn_threads_by};
 
 /// Version of the core, as sent in the `user-agent` header.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

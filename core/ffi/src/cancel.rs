@@ -12,6 +12,7 @@ use inferencekey_core::CancelToken;
 use crate::guard::{Failure, guard, guard_free};
 use crate::handle;
 use crate::memory::output;
+use crate::reserve;
 use crate::status::{IKEY_OK, ikey_status};
 use crate::types::{ikey_cancel, ikey_error};
 
@@ -37,7 +38,9 @@ pub extern "C" fn ikey_cancel_new(
     err: Option<&mut MaybeUninit<*mut ikey_error>>,
 ) -> ikey_status {
     guard("ikey_cancel_new", err, || {
-        output(cancel, "cancel")?.write(handle::give(Cancel::default()));
+        let out = output(cancel, "cancel")?;
+        reserve::refuse_if_short()?;
+        out.write(handle::give(Cancel::default()));
         Ok(IKEY_OK)
     })
 }

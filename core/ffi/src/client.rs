@@ -17,6 +17,7 @@ use crate::handle;
 use crate::memory::{output, text};
 use crate::reserve;
 use crate::status::{IKEY_OK, ikey_status};
+use crate::thread;
 use crate::types::{ikey_client, ikey_error, ikey_event};
 
 /// A client or an endpoint of the core.
@@ -37,6 +38,7 @@ pub unsafe extern "C" fn ikey_client_new(
         let options = unsafe { text(options, options_length, "options") }?;
         let out = output(client, "client")?;
         reserve::refuse_if_short()?;
+        thread::take_over();
         out.write(handle::give(Client(core::Client::new(options.as_bytes())?)));
         Ok(IKEY_OK)
     })
@@ -58,6 +60,7 @@ pub unsafe extern "C" fn ikey_client_endpoint(
         // SAFETY: header, "Bytes in": the caller lends options_length readable bytes until this call returns.
         let options = unsafe { text(options, options_length, "options") }?;
         let out = output(endpoint, "endpoint")?;
+        reserve::refuse_if_short()?;
         out.write(handle::give(Client(client.0.endpoint(options.as_bytes())?)));
         Ok(IKEY_OK)
     })
@@ -74,7 +77,9 @@ pub extern "C" fn ikey_client_describe(
 ) -> ikey_status {
     guard("ikey_client_describe", err, || {
         let client = handle::take::<Client>(client, "client")?;
-        output(event, "event")?.write(handle::give(Event::of_head(client.0.describe())));
+        let out = output(event, "event")?;
+        reserve::refuse_if_short()?;
+        out.write(handle::give(Event::of_head(client.0.describe())));
         Ok(IKEY_OK)
     })
 }

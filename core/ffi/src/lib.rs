@@ -50,6 +50,7 @@ mod memory;
 mod process;
 mod reserve;
 mod table;
+mod thread;
 
 pub mod call;
 pub mod cancel;

@@ -24,6 +24,7 @@ use crate::handle;
 use crate::memory::{array, output, timeout};
 use crate::reserve;
 use crate::status::{IKEY_END, IKEY_ERROR_ARGUMENT, IKEY_OK, IKEY_TIMEOUT, ikey_status};
+use crate::thread;
 use crate::types::{ikey_cancel, ikey_client, ikey_error, ikey_event, ikey_queue};
 
 /// A thread that waits in ikey_queue_take sees at the latest after this long that the queue was freed.
@@ -123,6 +124,7 @@ pub extern "C" fn ikey_queue_new(
     guard("ikey_queue_new", err, || {
         let out = output(queue, "queue")?;
         reserve::refuse_if_short()?;
+        thread::take_over();
         let hook = Arc::new(Hook(Mutex::new(wake.map(|function| Wake { function, user_data }))));
         let call: Option<Box<dyn Fn() + Send>> = wake.map(|_| {
             let hook = Arc::clone(&hook);

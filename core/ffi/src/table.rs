@@ -7,6 +7,7 @@
 // - A forked child never touches its parent's table: a lock in it may be held by a thread that the child does not have.
 //   It starts a table of its own, whose indexes begin where the parent's ended.
 
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -87,7 +88,7 @@ impl<T: Clone> Table<T> {
         table
     }
 
-    /// Puts `object` into a slot. Panics when 67 million objects are live, which no memory holds.
+    /// Puts `object` into a slot. Panics when 67 million objects are live, and when there is no memory for the slot.
     pub(crate) fn insert(&self, object: T) -> Place {
         let index = self.vacant();
         let mut slot = self.slot(index).lock();
@@ -134,8 +135,7 @@ impl<T: Clone> Table<T> {
         let index = self.end.load(Ordering::Relaxed);
         assert!(index < SLOTS, "too many live handles: free those no longer needed");
         let (chunk, _) = locate(index);
-        self.chunks[chunk]
-            .get_or_init(|| (0..FIRST << chunk).map(|_| Slot::default()).collect::<Box<[_]>>());
+        self.chunks[chunk].get_or_init(|| slots((FIRST as usize) << chunk));
         self.end.store(index + 1, Ordering::Release);
         index
     }
@@ -158,6 +158,17 @@ impl<T: Clone> Table<T> {
             None => unreachable!("a chunk exists before its first index is given out"),
         }
     }
+}
+
+/// Empty slots. Without memory for them it unwinds to the guard: a failing allocation would end the process, and a panic's
+/// message may take memory too.
+fn slots<T>(count: usize) -> Box<[Slot<T>]> {
+    let mut slots = Vec::new();
+    if slots.try_reserve_exact(count).is_err() {
+        resume_unwind(Box::new("not enough memory for more handles"));
+    }
+    slots.resize_with(count, Slot::default);
+    slots.into_boxed_slice()
 }
 
 /// Chunk and offset of an index. Example: with 64 slots in the first chunk, index 63 is (0, 63), 64 is (1, 0), 192 is (2, 0).

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::depth::too_deep_at;
 use crate::error::Error;
 use crate::json::MAX_DEPTH;
+use crate::memory::room_for_values;
 use crate::spec::enums::nearest;
 
 /// Reads one JSON object whose values are nested at most 128 deep each.
@@ -17,6 +18,7 @@ pub(crate) fn parse(text: &[u8]) -> Result<Map<String, Value>, Error> {
         let words = format!("`{path}` is nested deeper than {MAX_DEPTH} levels");
         return Err(Error::invalid(path, words).hint("flatten the value, or break its cycle"));
     }
+    room_for_values(text, "the request")?;
     let mut reader = serde_json::Deserializer::from_slice(text);
     // The depth is checked above; serde_json's own limit is lower than ours and names no path.
     reader.disable_recursion_limit();

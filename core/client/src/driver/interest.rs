@@ -1,6 +1,7 @@
 //! What the future being polled on this thread waits for.
 
 use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +25,10 @@ pub(crate) struct Interests {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Interests> = RefCell::default();
+    /// Never dropped: a thread's first call has no destructor to register, which would take memory. Outside of polls it
+    /// is empty.
+    static CURRENT: ManuallyDrop<RefCell<Interests>> =
+        const { ManuallyDrop::new(RefCell::new(Interests { sources: Vec::new(), wake_at: None })) };
     static ROUND: Cell<Round> = const { Cell::new(Round(0)) };
 }
 
@@ -46,9 +50,9 @@ pub(crate) fn begin_round() {
 
 /// Runs `poll` and returns what it registered. Nested use keeps the outer collection apart.
 pub(crate) fn collect<T>(poll: impl FnOnce() -> T) -> (T, Interests) {
-    let _outer = Outer(CURRENT.take());
+    let _outer = Outer(CURRENT.with(|current| current.take()));
     let output = poll();
-    (output, CURRENT.take())
+    (output, CURRENT.with(|current| current.take()))
 }
 
 /// The collection around this one; put back also after a panic, so that no socket stays open in the thread's own.
@@ -56,18 +60,19 @@ struct Outer(Interests);
 
 impl Drop for Outer {
     fn drop(&mut self) {
-        CURRENT.set(std::mem::take(&mut self.0));
+        CURRENT.with(|current| current.replace(std::mem::take(&mut self.0)));
     }
 }
 
 /// Called by a future that is about to return `Pending`: it can go on once `source` is ready.
 pub(crate) fn wait_for(source: Source, direction: Direction) {
-    CURRENT.with_borrow_mut(|current| current.sources.push((source, direction)));
+    CURRENT.with(|current| current.borrow_mut().sources.push((source, direction)));
 }
 
 /// Called by a future that is about to return `Pending`: it wants to be polled again at `instant`.
 pub(crate) fn wait_until(instant: Instant) {
-    CURRENT.with_borrow_mut(|current| {
+    CURRENT.with(|current| {
+        let mut current = current.borrow_mut();
         current.wake_at = Some(current.wake_at.map_or(instant, |earlier| earlier.min(instant)));
     });
 }
@@ -87,6 +92,6 @@ mod tests {
             })
         };
         assert!(catch_unwind(panicking).is_err());
-        assert!(CURRENT.take().wake_at.is_none());
+        assert!(CURRENT.with(|current| current.take()).wake_at.is_none());
     }
 }

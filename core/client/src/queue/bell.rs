@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
 
+use rustix::io::ioctl_fionbio;
+
 use crate::driver::Source;
 
 /// A pipe that holds at most one byte: the byte is there exactly while somebody has rung and nobody has answered.
@@ -17,20 +19,24 @@ pub(super) struct Bell {
 impl Bell {
     pub(super) fn new() -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
+        ioctl_fionbio(&reader, true)?;
         Ok(Self { rung: AtomicBool::new(false), reader: Arc::new(reader), writer })
     }
 
     /// Wakes the reactor; rings before its next answer are one. Writing cannot block: the pipe is empty then.
     pub(super) fn ring(&self) {
         if !self.rung.swap(true, Ordering::AcqRel) {
-            // A broken pipe means that the reactor is gone; there is nobody left to wake.
-            let _ = (&self.writer).write_all(&[1]);
+            // A broken pipe means that the reactor is gone; there is nobody left to wake. After any other failure the
+            // reactor comes by at the end of its slice, and the next ring tries again.
+            let written = (&self.writer).write_all(&[1]);
+            self.rung.fetch_and(written.is_ok(), Ordering::AcqRel);
         }
     }
 
-    /// Called by the reactor when the pipe is readable, before it looks at what changed.
+    /// Called by the reactor when the pipe may be readable, before it looks at what changed.
     pub(super) fn answer(&self) {
-        // The byte is there, so this cannot block; if it fails, the worst is one round without work.
+        // If it fails, the worst is one round without work. It does not block, though the byte may be missing: when
+        // poll(2) fails, every source counts as ready.
         let _ = (&*self.reader).read(&mut [0]);
         self.rung.store(false, Ordering::Release);
     }

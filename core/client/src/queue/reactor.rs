@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::thread;
 use std::time::Duration;
 
 use super::bell::{Bell, TaskWaker};
@@ -14,6 +13,7 @@ use crate::driver::block::sleep;
 use crate::driver::{Direction, Interests, collect, now};
 use crate::error::Error;
 use crate::operation::{Event, Operation};
+use crate::threads;
 
 /// A cancel by token or by closing a client rings no bell; it is seen at the latest after this long.
 const SLICE: Duration = Duration::from_millis(50);
@@ -21,8 +21,7 @@ const SLICE: Duration = Duration::from_millis(50);
 /// Starts the thread; it ends when the queue is closed.
 pub(super) fn start(shared: Arc<Shared>, wake: Option<Box<dyn Fn() + Send>>) -> io::Result<()> {
     let reactor = Reactor { shared, wake, tasks: Vec::new() };
-    thread::Builder::new().name("inferencekey".into()).spawn(move || reactor.run())?;
-    Ok(())
+    threads::spawn(c"inferencekey", move || reactor.run())
 }
 
 struct Reactor {

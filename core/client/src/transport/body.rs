@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 
@@ -10,6 +10,7 @@ use super::clocks::timeout;
 use super::wire::Body;
 use crate::driver::{Deadline, within};
 use crate::error::{Error, Stage, code};
+use crate::memory::{append, room_for_values};
 
 /// Limit `success_body`.
 const SUCCESS_BYTES: usize = 256 * 1024 * 1024;
@@ -17,6 +18,8 @@ const SUCCESS_BYTES: usize = 256 * 1024 * 1024;
 const ERROR_BYTES: usize = 64 * 1024;
 /// An error status says enough by itself; its text is not worth a longer wait.
 const ERROR_TEXT_WAIT: Duration = Duration::from_secs(5);
+
+const WHAT: &str = "the answer";
 
 /// Refuses a body by the length that it is said to have.
 pub(crate) fn refuse_large(headers: &HeaderMap) -> Result<(), Error> {
@@ -30,22 +33,23 @@ pub(crate) fn refuse_large(headers: &HeaderMap) -> Result<(), Error> {
 /// The whole body. `idle`: longest silence between its pieces.
 pub(crate) async fn whole(body: &mut Body, idle: Option<Duration>) -> Result<Bytes, Error> {
     let mut first = Bytes::new();
-    let mut joined = BytesMut::new();
+    let mut joined = Vec::new();
     while let Some(piece) = next_in_time(body, idle).await? {
         if first.is_empty() && joined.is_empty() {
             first = piece;
             continue;
         }
         if joined.is_empty() {
-            joined.extend_from_slice(&first);
+            append(&mut joined, &first, WHAT)?;
             first = Bytes::new();
         }
-        joined.extend_from_slice(&piece);
+        append(&mut joined, &piece, WHAT)?;
         if joined.len() > SUCCESS_BYTES {
             return Err(too_large());
         }
     }
-    Ok(if joined.is_empty() { first } else { joined.freeze() })
+    room_for_values(&joined, WHAT)?;
+    Ok(if joined.is_empty() { first } else { joined.into() })
 }
 
 async fn next_in_time(body: &mut Body, idle: Option<Duration>) -> Result<Option<Bytes>, Error> {

@@ -10,6 +10,7 @@ use std::task::Poll;
 use super::failure;
 use crate::driver::{Direction, Source, wait_for};
 use crate::error::Error;
+use crate::threads;
 
 type Answer = io::Result<Vec<SocketAddr>>;
 
@@ -48,7 +49,7 @@ impl Lookup {
         let (done, thread_end): (PipeReader, PipeWriter) = io::pipe()?;
         let answer = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&answer);
-        std::thread::Builder::new().name("inferencekey-dns".into()).spawn(move || {
+        threads::spawn(c"inferencekey-dns", move || {
             let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
             let found = found.map_err(|error| no_descriptor().unwrap_or(error));
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);

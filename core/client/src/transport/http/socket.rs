@@ -11,7 +11,7 @@ use hyper::rt::ReadBufCursor;
 use rustls::{ClientConnection, StreamOwned};
 
 use super::traffic::Traffic;
-use crate::driver::{Direction, Round, round, wait_for};
+use crate::driver::{Direction, Round, now, round, wait_for, wait_until};
 
 /// Bytes taken from the kernel at once. A fast stream is handed over in pieces of this size.
 const READ_SIZE: usize = 64 * 1024;
@@ -196,7 +196,7 @@ impl Socket {
     /// `result`, or `Pending` with the interest registered if the kernel has to be waited for.
     fn ready<T>(&self, result: io::Result<T>, direction: Direction) -> Poll<io::Result<T>> {
         match result {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(error) if would_block(&error) => {
                 self.layer.wait(direction);
                 Poll::Pending
             }
@@ -211,7 +211,7 @@ impl hyper::rt::Read for Socket {
         _: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.nothing_to_read_in == Some(round()) {
+        if self.nothing_to_read_in == Some(round()) && !self.write_broken {
             self.layer.wait(Direction::Read);
             return Poll::Pending;
         }
@@ -221,6 +221,10 @@ impl hyper::rt::Read for Socket {
         }
         let asked = buffer.remaining();
         let result = retry_interrupted(|| self.read(asked));
+        if self.write_broken && result.as_ref().is_err_and(would_block) {
+            // What the peer had to say before it refused our bytes would be here by now.
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
         if !matches!(result, Ok(count) if count == 0 || count == asked.min(READ_SIZE)) {
             self.nothing_to_read();
         }
@@ -243,6 +247,7 @@ impl hyper::rt::Write for Socket {
         match retry_interrupted(|| self.layer.write(bytes)) {
             Err(error) if is_broken(&error) => {
                 self.write_broken = true;
+                wait_until(now()); // to look at once for what the peer has said
                 Poll::Ready(Ok(bytes.len()))
             }
             result => {
@@ -269,6 +274,10 @@ impl hyper::rt::Write for Socket {
 /// Does an answer begin like a TLS record: an alert or a handshake, of any version? HTTP begins with a letter.
 fn is_tls(bytes: &[u8]) -> bool {
     matches!(bytes, [0x15 | 0x16, 0x03, ..])
+}
+
+fn would_block(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
 }
 
 fn is_broken(error: &io::Error) -> bool {
