@@ -15,12 +15,18 @@ import pytest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes is the machine's business; a hang is found by the test's own limit.
+# The same examples each time: what is red in CI is red everywhere. `--hypothesis-profile=soak`
+# looks for new ones.
 hypothesis.settings.register_profile(
     "project",
     deadline=None,
+    derandomize=True,
     max_examples=50,
     database=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile(
+    "soak", hypothesis.settings.get_profile("project"), derandomize=False, max_examples=2000
 )
 hypothesis.settings.load_profile("project")
 
@@ -29,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Gives tests with many examples more time: the first of a fresh clone builds its tables."""
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
-            item.add_marker(pytest.mark.timeout(90))
+            item.add_marker(pytest.mark.timeout(40 + hypothesis.settings().max_examples))
 
 
 @pytest.fixture(autouse=True)
