@@ -285,6 +285,18 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_that_the_cancelling_itself_brings_about_is_the_cancelling() {
+        let token = CancelToken::default();
+        let closing = token.clone();
+        let mut operation = testing::operation(|_| async move {
+            closing.cancel();
+            Err(Error::new(Class::ConnectionFailed, code::CONNECTION_LOST, "its socket is gone"))
+        });
+        operation.stops = vec![token];
+        assert_eq!(["cancelled", "end"].map(str::to_owned), [(); 2].map(|()| next(&mut operation)));
+    }
+
+    #[test]
     fn a_cancelled_operation_gives_no_more_events() {
         let token = CancelToken::default();
         let mut operation = two_events(Ok(()), vec![token.clone()]);

@@ -378,15 +378,19 @@ def test_a_server_that_closes_idle_connections_goes_unnoticed(pause: float) -> N
 
 
 @pytest.mark.parametrize("end", [FIN, RST, HANG], ids=["FIN", "RST", "open"])
-def test_an_early_refusal_wins_over_the_broken_pipe(end: Step) -> None:
+@pytest.mark.parametrize("later", [False, True], ids=["at once", "later"])
+def test_an_early_refusal_wins_over_the_broken_pipe(later: bool, end: Step) -> None:
     """The server answers and closes while the request's large body is still being written."""
     refusal = answer({"error": {"code": "too_large", "message": "at most 1 MB"}}, 413)
-    gate = threading.Event()
-    with Double([refusal, Until(gate), end], reads_bodies=False) as double:
-        threading.Timer(0.2, gate.set).start()
-        with pytest.raises(InferenceKeyError, match="at most 1 MB") as caught:
-            endpoint(double).generate_text(prompt="x" * (8 << 20))
-    assert (caught.value.status, caught.value.attempts) == (413, 1)
+    script: list[Step] = [refusal, *([Pause(0.1)] if later else []), end]
+    prompt = "x" * (8 << 20)
+    with Double(lambda _: script, reads_bodies=False) as double:
+        bot = endpoint(double)
+        # A close at once meets the writing at another point each time.
+        for _ in range(1 if later or end is HANG else 10):
+            with pytest.raises(InferenceKeyError, match="at most 1 MB") as caught:
+                bot.generate_text(prompt=prompt)
+            assert (caught.value.status, caught.value.attempts) == (413, 1)
 
 
 HI = chunk(frames(delta("Hi")))

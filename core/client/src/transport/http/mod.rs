@@ -66,7 +66,7 @@ impl HttpWire {
             base: config.base_url.clone(),
             trust,
             proxy,
-            pool: Arc::new(Pool::new()),
+            pool: Arc::default(),
         })
     }
 

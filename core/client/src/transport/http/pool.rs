@@ -1,6 +1,5 @@
 //! The connections to one origin: idle ones to be used again, and a way to end those in use.
 
-use std::process;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::exchange::Connection;
@@ -10,19 +9,14 @@ use super::socket::{Layer, WeakTcp};
 const MOST_IDLE: usize = 256;
 
 /// The connection used last is used next, so that the others grow old and are dropped by the server.
+#[derive(Default)]
 pub(super) struct Pool {
     idle: Mutex<Vec<Connection>>,
     /// All of them, idle or in use; those that are gone are swept out as new ones come.
     open: Mutex<Vec<WeakTcp>>,
-    /// A forked child shares its parent's sockets, and must not end what the parent uses.
-    process: u32,
 }
 
 impl Pool {
-    pub(super) fn new() -> Self {
-        Self { idle: Mutex::default(), open: Mutex::default(), process: process::id() }
-    }
-
     /// An idle connection that has neither been closed by the server nor received a byte nobody asked for.
     pub(super) fn take(&self) -> Option<Connection> {
         loop {
@@ -54,11 +48,10 @@ impl Pool {
         open.push(layer.weak());
     }
 
-    /// Ends every connection on the wire, whoever uses it.
+    /// Ends every connection on the wire, whoever uses it. A forked child never comes here, where it would end its
+    /// parent's: the handles it inherits are refused.
     pub(super) fn shut(&self) {
-        if self.process == process::id() {
-            lock(&self.open).drain(..).for_each(|tcp| tcp.shut());
-        }
+        lock(&self.open).drain(..).for_each(|tcp| tcp.shut());
     }
 }
 

@@ -76,7 +76,7 @@ fn wire_to(url: &str) -> HttpWire {
         base,
         trust: Trust::new(None, &|_| None).expect("no bundle"),
         proxy: None,
-        pool: Arc::new(Pool::new()),
+        pool: Arc::default(),
     }
 }
 
