@@ -99,6 +99,11 @@ pub(crate) mod testing {
 
     fn jump(interests: &Interests) {
         let wake = interests.wake_at.expect("the future waits for nothing");
-        SKEW.set(SKEW.get() + wake.saturating_duration_since(now()));
+        pass(wake.saturating_duration_since(now()));
+    }
+
+    /// Lets time pass, as if this thread had been busy meanwhile.
+    pub(crate) fn pass(time: Duration) {
+        SKEW.set(SKEW.get() + time);
     }
 }

@@ -215,3 +215,31 @@ pub(crate) fn timeout(
     error.extra.clock = Some(clock);
     error
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_number_for_both_clocks_is_blamed_on_the_connection() {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        for (connect, total, sends, spent, expected) in [
+            (seconds(5), seconds(5), 1, 0, true),
+            (seconds(5), seconds(6), 1, 0, true),
+            (seconds(6), seconds(5), 1, 0, false),
+            (seconds(5), None, 1, 0, false),
+            (None, seconds(5), 1, 0, false),
+            // Earlier sends and tries have used up a part of `total`.
+            (seconds(5), seconds(5), 2, 0, false),
+            (seconds(5), seconds(5), 1, 1, false),
+        ] {
+            let idle = seconds(30);
+            let clocks = Clocks { connect, first_token: idle, idle, total, cold_start: None };
+            let call = Call::start("list", clocks, false);
+            (0..sends).for_each(|_| call.count_send());
+            call.spend_connecting(Duration::from_secs(spent));
+            let place = format!("{connect:?} {total:?} {sends} {spent}");
+            assert_eq!(call.connect_is_first(), expected, "{place}");
+        }
+    }
+}

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::wire::{Body, Sending};
 use super::{BodyRead, Call, Request, Response, Wire};
+use crate::driver::testing::pass;
 use crate::driver::{now, sleep, wait_until};
 use crate::error::{Class, Error, Stage, code};
 
@@ -44,6 +45,8 @@ pub(crate) enum Fate {
 pub(crate) enum Piece {
     Bytes(Bytes),
     Pause(Duration),
+    /// A second's worth of a flood: bytes that are always here already, so that nobody ever waits for them.
+    Flood(Bytes),
     /// The connection breaks here.
     Cut,
     /// Nothing ever comes, not even an end.
@@ -53,6 +56,11 @@ pub(crate) enum Piece {
 impl Piece {
     pub(crate) fn text(text: &str) -> Self {
         Self::Bytes(Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    /// A flood of `text` for so many seconds.
+    pub(crate) fn flood(text: &str, seconds: usize) -> Vec<Self> {
+        vec![Self::Flood(Bytes::copy_from_slice(text.as_bytes())); seconds]
     }
 
     pub(crate) fn pause(seconds: f64) -> Self {
@@ -233,6 +241,10 @@ impl BodyRead for Scripted {
             }
             match self.pieces.pop_front() {
                 Some(Piece::Bytes(bytes)) => return Poll::Ready(Some(Ok(bytes))),
+                Some(Piece::Flood(bytes)) => {
+                    pass(Duration::from_secs(1));
+                    return Poll::Ready(Some(Ok(bytes)));
+                }
                 Some(Piece::Pause(pause)) => self.until = Some(now() + pause),
                 Some(Piece::Cut) => return Poll::Ready(Some(Err(failure(Stage::Cut)))),
                 Some(Piece::Hang) => {

@@ -16,6 +16,7 @@ const READY: &str = "data: {\"phase\":\"ready\"}\n\n";
 fn telling(script: Arc<Script>, plane: &str) -> Double {
     let options = json!({
         "plane": plane, "base_url": "http://127.0.0.1:8400", "project": "acme", "notices": true,
+        "retries": {"first_pause_ms": 0},
         (if plane == "data" { "api_key" } else { "sdk_token" }): "own",
     });
     Double::new(script, &options.to_string(), (plane == "data").then_some("s1"))

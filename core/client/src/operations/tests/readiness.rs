@@ -174,6 +174,16 @@ fn the_wait_ends_with_its_time_whatever_happens() {
     }
 }
 
+/// What is always ready is never waited for, and must not keep the deadline from being looked at.
+#[test]
+fn a_flood_of_comments_does_not_extend_the_wait() {
+    let script = Script::new([Reply::events(Piece::flood(": hi\n\n", 300))]);
+    let started = crate::driver::now();
+    assert_eq!(wait_for(&script, json!(30_000)).code(), "wait_timeout");
+    let waited = crate::driver::now().duration_since(started).as_secs();
+    assert!((30..=32).contains(&waited), "{waited} s");
+}
+
 #[test]
 fn the_end_of_the_wait_tells_the_last_event_and_the_last_failure() {
     let mut opened = 0;

@@ -175,6 +175,27 @@ fn silence_is_counted_from_the_last_content() {
 }
 
 /// `first_token` runs from the request, so a late head leaves less of it for the first content.
+/// A flood is always ready and so never waited for: the clocks have to be looked at all the same.
+#[test]
+fn a_flood_moves_no_clock_but_by_content() {
+    let comment = format!(":{}\n\n", "x".repeat(256 << 10));
+    let content = format!("{comment}{}", chunk("b"));
+    let begun = || vec![Piece::text(&chunk("a"))];
+    let finished = || vec![Piece::text(STOP)];
+    let flood = || Piece::flood(&comment, 130);
+    let a_minute = json!({"timeouts": {"total_ms": 60_000}});
+    for (pieces, more, code, seconds) in [
+        (vec![flood()], json!({}), "timeout_first_token", 120..=122),
+        (vec![begun(), flood()], json!({}), "timeout_idle", 30..=32),
+        (vec![Piece::flood(&content, 130)], a_minute, "timeout_total", 60..=62),
+        (vec![finished(), flood()], json!({}), "none", 2..=4),
+    ] {
+        let (outcome, waited) = seconds_of(|| call(&events(pieces.concat()), more));
+        assert_eq!(outcome.code(), code);
+        assert!(seconds.contains(&waited), "{code}: {waited} s");
+    }
+}
+
 #[test]
 fn the_first_token_is_counted_from_the_request() {
     let double = Double::data(Script::new([Reply::events([Piece::Hang]).late(100.0)]), "s1");
