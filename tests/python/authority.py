@@ -40,33 +40,23 @@ class Authority:
     def sign(self, *names: str, start: int = -1, end: int = 1) -> Certificate:
         """A certificate for `names` (`IP:…`, `DNS:…`); `start` and `end` are days from now."""
         stem = "-".join((*names, str(start), str(end))).replace(":", "_")
-        files = (self.folder / f"{stem}.{kind}" for kind in ("key", "csr", "crt", "ext"))
-        key, request, signed, extensions = files
-        extensions.write_text(f"subjectAltName={','.join(names)}")
-        openssl("req", *EC, "-subj", "/CN=double", "-keyout", key, "-out", request)
-        openssl("ca", "-batch", "-notext", "-config", self.folder / "ca.cnf", "-in", request,
-                "-cert", self.certificate, "-keyfile", self.folder / "ca.key", "-out", signed,
-                "-startdate", _day(start), "-enddate", _day(end),
-                "-extfile", extensions)  # fmt: skip
-        return Certificate(signed, key)
+        extensions = f"subjectAltName={','.join(names)}"
+        return _issue(self.folder, stem, extensions, (start, end), "-cert", self.certificate,
+                      "-keyfile", self.folder / "ca.key")  # fmt: skip
 
 
 def make_authority(folder: Path) -> Authority:
     """A new one."""
     openssl("req", "-x509", *EC, "-days", "2", "-subj", "/CN=test authority",
             "-keyout", folder / "ca.key", "-out", folder / "ca.pem")  # fmt: skip
-    (folder / "ca.cnf").write_text(CONFIG.format(folder=folder))
-    (folder / "index.txt").touch()
     return Authority(folder)
 
 
-def self_signed(folder: Path, name: str) -> Certificate:
-    """A certificate that nobody else vouches for."""
-    certificate = Certificate(folder / "self.crt", folder / "self.key")
-    openssl("req", "-x509", *EC, "-days", "2", "-subj", "/CN=double", "-addext",
-            f"subjectAltName={name}", "-keyout", certificate.key,
-            "-out", certificate.chain)  # fmt: skip
-    return certificate
+def self_signed(folder: Path, name: str, start: int = -1, end: int = 1) -> Certificate:
+    """A certificate that nobody else vouches for; a CA's, as openssl makes it by default."""
+    extensions = f"subjectAltName={name}\nbasicConstraints=critical,CA:TRUE"
+    return _issue(folder, "self", extensions, (start, end), "-selfsign",
+                  "-keyfile", folder / "self.key")  # fmt: skip
 
 
 def openssl(*arguments: str | Path) -> str:
@@ -74,6 +64,23 @@ def openssl(*arguments: str | Path) -> str:
     run = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     return run.stdout.strip()
+
+
+def _issue(
+    folder: Path, stem: str, extensions: str, days: tuple[int, int], *issuer: str | Path
+) -> Certificate:
+    key, request, signed, wanted = (
+        folder / f"{stem}.{kind}" for kind in ("key", "csr", "crt", "ext")
+    )
+    config = folder / "openssl.cnf"
+    config.write_text(CONFIG.format(folder=folder))
+    (folder / "index.txt").touch()
+    wanted.write_text(extensions)
+    openssl("req", *EC, "-subj", "/CN=double", "-keyout", key, "-out", request)
+    start, end = map(_day, days)
+    openssl("ca", "-batch", "-notext", "-config", config, "-in", request, "-out", signed,
+            "-startdate", start, "-enddate", end, "-extfile", wanted, *issuer)  # fmt: skip
+    return Certificate(signed, key)
 
 
 def _day(days: int) -> str:

@@ -137,7 +137,9 @@ def test_roots_that_cannot_be_read_are_said_where_they_are_missed(
 
 def test_an_unknown_authority_is_refused_before_any_request(server: Double) -> None:
     """The error names the cause, and nothing was tried again."""
-    assert "signed by an unknown authority" in str(refused(server))
+    error = refused(server)
+    assert "signed by an unknown authority" in str(error)
+    assert "`ca_bundle`" in (error.hint or "")
 
 
 REFUSED = [
@@ -163,6 +165,44 @@ def test_a_self_signed_certificate_is_refused(tmp_path: Path) -> None:
     """As openssl makes it by default; nobody vouches for it."""
     with Double(EMPTY, tls=self_signed(tmp_path, "IP:127.0.0.1")) as server:
         assert "certificate is self-signed" in str(refused(server))
+
+
+@pytest.mark.parametrize("by", ["ca_bundle", "SSL_CERT_FILE"])
+def test_a_self_signed_certificate_may_be_trusted_itself(
+    by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever gives exactly this certificate means exactly this server."""
+    own = self_signed(tmp_path, "IP:127.0.0.1")
+    bundle = own.chain if by == "ca_bundle" else None
+    monkeypatch.setenv("SSL_CERT_FILE", str(own.chain))
+    with Double(EMPTY, tls=own) as server, management(server, ca_bundle=bundle) as mgmt:
+        assert list(mgmt.list()) == []
+
+
+OWN = [
+    ("expired", "IP:127.0.0.1", (-3, -1), "certificate has expired"),
+    ("not yet valid", "IP:127.0.0.1", (1, 3), "not valid yet"),
+    ("another address", "IP:127.0.0.2", (-1, 1), "for another name"),
+]
+
+
+@pytest.mark.parametrize(("name", "subject", "days", "words"), OWN, ids=[row[0] for row in OWN])
+def test_a_self_signed_certificate_that_is_trusted_has_to_be_in_order(
+    name: str, subject: str, days: tuple[int, int], words: str, tmp_path: Path
+) -> None:
+    """Its dates and its name are looked at all the same."""
+    own = self_signed(tmp_path, subject, *days)
+    with Double(EMPTY, tls=own) as server:
+        assert words in str(refused(server, ca_bundle=own.chain))
+
+
+def test_another_self_signed_certificate_of_the_same_name_is_refused(tmp_path: Path) -> None:
+    """What counts is the certificate, not what stands in it."""
+    for folder in ("theirs", "ours"):
+        (tmp_path / folder).mkdir()
+    theirs, ours = (self_signed(tmp_path / f, "IP:127.0.0.1") for f in ("theirs", "ours"))
+    with Double(EMPTY, tls=theirs) as server:
+        assert "certificate" in str(refused(server, ca_bundle=ours.chain))
 
 
 def test_the_name_in_the_certificate_is_the_one_in_the_base_url(authority: Authority) -> None:

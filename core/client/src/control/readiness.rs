@@ -133,6 +133,8 @@ pub(super) fn after(error: &Error) -> Next {
         (Some(404 | 405 | 501), _) => Next::AskTheList,
         (Some(_), _) => Next::Raise,
         (None, Class::TlsError | Class::ConfigurationError | Class::ValidationError) => Next::Raise,
+        // It forbids this host, or its own certificate was refused.
+        (None, Class::ProxyError) if !error.retryable => Next::Raise,
         (None, _) => Next::Reopen,
     }
 }
@@ -230,10 +232,14 @@ mod tests {
         for status in [302, 400, 401, 403, 409, 418, 500, 505] {
             assert_eq!(after(&error(Class::ApiError, Some(status))), Next::Raise, "{status}");
         }
-        for class in [Class::ConnectionFailed, Class::StreamStalled, Class::ProxyError] {
+        for class in [Class::ConnectionFailed, Class::StreamStalled] {
             assert_eq!(after(&error(class, None)), Next::Reopen, "{class:?}");
         }
-        assert_eq!(after(&error(Class::TlsError, None)), Next::Raise);
+        for class in [Class::TlsError, Class::ProxyError] {
+            assert_eq!(after(&error(class, None)), Next::Raise, "{class:?}");
+        }
+        let down = error(Class::ProxyError, None).stage(Stage::NotSent);
+        assert_eq!(after(&down), Next::Reopen);
     }
 
     #[test]

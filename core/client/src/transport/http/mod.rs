@@ -15,6 +15,7 @@ mod socket;
 mod tls;
 mod traffic;
 mod trust;
+mod verifier;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -10,6 +10,7 @@ use rustls::{CertificateError, ClientConnection, StreamOwned};
 use super::failure;
 use super::socket::Layer;
 use super::trust::{Ready, Trust};
+use super::verifier::is_of_ca;
 use crate::driver::Direction;
 use crate::error::{Class, Error, Stage, code};
 
@@ -56,13 +57,7 @@ fn poll_handshake(stream: &mut StreamOwned<ClientConnection, Layer>) -> Poll<io:
 fn handshake_error(error: &io::Error, missing: Option<&str>) -> Error {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match tls {
-        Some(tls @ rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            let mut error = tls_error(tls);
-            if let Some(missing) = missing {
-                error.words += &format!(" ({missing})");
-            }
-            error
-        }
+        Some(rustls::Error::InvalidCertificate(refused)) => certificate_error(refused, missing),
         Some(tls) => tls_error(tls),
         None => Error::new(
             Class::ConnectionFailed,
@@ -76,19 +71,31 @@ fn handshake_error(error: &io::Error, missing: Option<&str>) -> Error {
 
 /// `TlsError`: no HTTP byte was sent, and sending again would not help.
 fn tls_error(error: &rustls::Error) -> Error {
-    let words = match error {
-        rustls::Error::InvalidCertificate(refused) => {
-            format!("the server's certificate was refused: {}", certificate_words(refused))
-        }
-        rustls::Error::InvalidMessage(_) => return no_tls(),
-        other => format!("the TLS handshake was refused: {other}"),
-    };
+    match error {
+        rustls::Error::InvalidMessage(_) => no_tls(),
+        other => refusal(format!("the TLS handshake was refused: {other}")),
+    }
+}
+
+fn refusal(words: String) -> Error {
     Error::new(Class::TlsError, code::TLS_FAILED, words)
+}
+
+fn certificate_error(refused: &CertificateError, missing: Option<&str>) -> Error {
+    let words = certificate_words(refused);
+    let words = format!("the server's certificate was refused: {words}");
+    if *refused != CertificateError::UnknownIssuer && !is_of_ca(refused) {
+        return refusal(words);
+    }
+    let missing = missing.map(|missing| format!(" ({missing})")).unwrap_or_default();
+    refusal(words + &missing).hint(
+        "if this is the right server, give its authority's certificate as `ca_bundle`, or in SSL_CERT_FILE",
+    )
 }
 
 fn no_tls() -> Error {
     let words = "the server does not speak TLS on this port; is it plain HTTP?";
-    Error::new(Class::TlsError, code::TLS_FAILED, words).hint(PLAIN_HTTP)
+    refusal(words.to_owned()).hint(PLAIN_HTTP)
 }
 
 fn certificate_words(refused: &CertificateError) -> String {
@@ -105,10 +112,7 @@ fn certificate_words(refused: &CertificateError) -> String {
         CertificateError::UnknownIssuer => "certificate is signed by an unknown authority",
         CertificateError::BadSignature => "certificate is not signed by the authority it names",
         CertificateError::Revoked => "certificate has been revoked",
-        // The verifier's own error, which rustls hands through: openssl makes self-signed certificates as CAs.
-        CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity" => {
-            "certificate is self-signed as a CA (`CA:TRUE`), which no server's may be"
-        }
+        refused if is_of_ca(refused) => "certificate is self-signed and not itself trusted",
         CertificateError::Other(other) => return format!("certificate is not valid ({other})"),
         other => return format!("certificate is not valid ({other})"),
     }

@@ -10,20 +10,15 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_native_certs::{CertificateResult, ErrorKind, load_certs_from_paths};
 
 use super::failure;
+use super::verifier::Verifier;
 use crate::config::Variables;
 use crate::error::{Error, code};
 
-/// Where trust comes from, and the TLS configuration made from it on first need.
+/// What is trusted, and the TLS configuration made from it: at once from the `ca_bundle` option, which stands instead of
+/// all other roots; else on first need, from the system's store and from what the variables named when the client was made.
 pub(crate) struct Trust {
-    source: Source,
+    extra: Vec<Extra>,
     ready: OnceLock<Ready>,
-}
-
-enum Source {
-    /// Roots from the `ca_bundle` option, instead of all others.
-    Bundle(Arc<RootCertStore>),
-    /// The operating system's store, and what the variables named when the client was made.
-    System { extra: Vec<Extra> },
 }
 
 /// A file or a folder with more roots.
@@ -41,14 +36,16 @@ pub(super) struct Ready {
 }
 
 impl Trust {
-    /// `ca_bundle` wins over all. It alone is read at once, so that a wrong path is an error of the constructor; the
-    /// variables may have been set for other programs, so what they name is read when a server has to be trusted.
+    /// The bundle alone is read at once, so that a wrong path is an error of the constructor. The variables may have been
+    /// set for other programs, so what they name is read when a server has to be trusted.
     pub(crate) fn new(ca_bundle: Option<&Path>, environment: Variables<'_>) -> Result<Self, Error> {
-        let source = match ca_bundle {
-            Some(bundle) => Source::Bundle(Arc::new(read_bundle(bundle)?)),
-            None => Source::System { extra: extra(environment) },
-        };
-        Ok(Self { source, ready: OnceLock::new() })
+        match ca_bundle {
+            Some(bundle) => {
+                let ready = Ready { config: read_bundle(bundle)?.into_config()?, missing: None };
+                Ok(Self { extra: Vec::new(), ready: OnceLock::from(ready) })
+            }
+            None => Ok(Self { extra: extra(environment), ready: OnceLock::new() }),
+        }
     }
 
     /// Fails only where a later try may succeed: nothing half-read is kept.
@@ -56,16 +53,50 @@ impl Trust {
         if let Some(ready) = self.ready.get() {
             return Ok(ready.clone());
         }
-        let ready = match &self.source {
-            Source::Bundle(roots) => {
-                Ready { config: client_config(Arc::clone(roots))?, missing: None }
-            }
-            Source::System { extra } => {
-                let (roots, missing) = with_extra(system_roots()?, extra)?;
-                Ready { config: client_config(Arc::new(roots))?, missing }
+        let (roots, missing) = with_extra(system_roots()?, &self.extra)?;
+        let ready = Ready { config: roots.into_config()?, missing };
+        Ok(self.ready.get_or_init(|| ready).clone())
+    }
+}
+
+/// Roots, and which of them the caller named.
+struct Roots {
+    store: Arc<RootCertStore>,
+    given: Vec<CertificateDer<'static>>,
+}
+
+impl Roots {
+    fn beside(store: Arc<RootCertStore>) -> Self {
+        Self { store, given: Vec::new() }
+    }
+
+    /// Adds those that can be read; false if there are none.
+    fn give(&mut self, certificates: Vec<CertificateDer<'static>>) -> bool {
+        let store = Arc::make_mut(&mut self.store);
+        let before = self.given.len();
+        self.given.extend(certificates.into_iter().filter(|one| store.add(one.clone()).is_ok()));
+        self.given.len() > before
+    }
+
+    fn into_config(self) -> Result<Arc<ClientConfig>, Error> {
+        let unusable = |error: &dyn std::fmt::Display| {
+            Error::configuration(code::CONFIGURATION, format!("TLS cannot be set up: {error}"))
+        };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| unusable(&error))?;
+        let builder = match self.given.is_empty() {
+            true => builder.with_root_certificates(self.store),
+            false => {
+                let verifier = Verifier::new(self.store, self.given, provider)
+                    .map_err(|error| unusable(&error))?;
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
             }
         };
-        Ok(self.ready.get_or_init(|| ready).clone())
+        let mut config = builder.with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
     }
 }
 
@@ -83,19 +114,19 @@ fn extra(environment: Variables<'_>) -> Vec<Extra> {
 fn with_extra(
     system: Arc<RootCertStore>,
     extra: &[Extra],
-) -> Result<(RootCertStore, Option<String>), Error> {
-    let mut roots = Arc::unwrap_or_clone(system);
+) -> Result<(Roots, Option<String>), Error> {
     let mut missing = Vec::new();
-    if roots.is_empty() {
+    if system.is_empty() {
         missing.push("this system has no store of trusted certificates".to_owned());
     }
+    let mut roots = Roots::beside(system);
     for Extra { variable, path } in extra {
         let found = match *variable {
             "SSL_CERT_FILE" => load_certs_from_paths(Some(path), None),
             _ => load_certs_from_paths(None, Some(path)),
         };
         refuse_half_read(&found)?;
-        if roots.add_parsable_certificates(found.certs).0 == 0 {
+        if !roots.give(found.certs) {
             let path = path.display();
             missing.push(match found.errors.first().and_then(|error| io_error(&error.kind)) {
                 Some(error) => format!("`{variable}` {path}: {}", failure::cause(error)),
@@ -103,8 +134,7 @@ fn with_extra(
             });
         }
     }
-    let missing = (!missing.is_empty()).then(|| missing.join("; "));
-    Ok((roots, missing))
+    Ok((roots, (!missing.is_empty()).then(|| missing.join("; "))))
 }
 
 /// The system's store, read once per process.
@@ -152,18 +182,7 @@ fn io_error(kind: &ErrorKind) -> Option<&io::Error> {
     }
 }
 
-fn client_config(roots: Arc<RootCertStore>) -> Result<Arc<ClientConfig>, Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::configuration(code::CONFIGURATION, error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
-}
-
-fn read_bundle(path: &Path) -> Result<RootCertStore, Error> {
+fn read_bundle(path: &Path) -> Result<Roots, Error> {
     let refused = |cause: &str| {
         Error::configuration(
             code::CONFIGURATION,
@@ -172,17 +191,19 @@ fn read_bundle(path: &Path) -> Result<RootCertStore, Error> {
         .at("ca_bundle")
         .hint("give the path of a PEM file with at least one CA certificate")
     };
-    let mut roots = RootCertStore::empty();
-    let certificates =
-        CertificateDer::pem_file_iter(path).map_err(|error| refused(&error.to_string()))?;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| refused(&error.to_string()))?;
-        roots.add(certificate).map_err(|error| refused(&error.to_string()))?;
+    let mut certificates = Vec::new();
+    let read = CertificateDer::pem_file_iter(path).map_err(|error| refused(&error.to_string()))?;
+    for certificate in read {
+        certificates.push(certificate.map_err(|error| refused(&error.to_string()))?);
     }
-    if roots.is_empty() {
-        return Err(refused("no certificate in it"));
+    let mut roots = Roots::beside(Arc::new(RootCertStore::empty()));
+    let count = certificates.len();
+    roots.give(certificates);
+    match roots.given.len() {
+        0 if count == 0 => Err(refused("no certificate in it")),
+        found if found < count => Err(refused("one of its certificates cannot be read")),
+        _ => Ok(roots),
     }
-    Ok(roots)
 }
 
 #[cfg(test)]
@@ -220,7 +241,7 @@ AQH/MAoGCCqGSM49BAMCA0kAMEYCIQC4821ZraxW+r/gaj6brsAYIb9TRkG1TBnt
         std::fs::write(&file, CERTIFICATE).expect("a file");
         let (roots, missing) = with_extra(Arc::new(root()), &extra(&file)).expect("roots");
         std::fs::remove_file(&file).expect("the file");
-        assert_eq!((roots.len(), missing), (2, None));
+        assert_eq!((roots.store.len(), roots.given.len(), missing), (2, 1, None));
     }
 
     #[test]
