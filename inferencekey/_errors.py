@@ -213,9 +213,11 @@ class ProtocolError(ApiError):
 
 
 class LimitExceeded(ProtocolError):
-    """The answer is larger than a limit.
+    """The answer goes beyond a limit; the connection is not used again.
 
-    limit: the limit's name.
+    limit: the limit's name, which is also in the message: `response_head`, `header_lines`,
+        `interim_responses`, `chunk_size_line`, `success_body`, `json_depth`, `redirects`,
+        `list_pages`, `sse_event`.
     """
 
     code = "limit_exceeded"

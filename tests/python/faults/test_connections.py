@@ -260,6 +260,9 @@ SILENT: list[tuple[str, str, list[Step]]] = [
     ("a body that stalls", "idle", [GOOD[:-5], HANG]),
     ("a chunk that stalls", "idle", [CHUNKED[:-9], HANG]),
     ("half a header after an interim response", "idle", [INTERIM, Pause(0.1), HEAD[:-9], HANG]),
+    ("half a header in one piece with it", "idle", [INTERIM + HEAD[:-9], HANG]),
+    ("whole lines in one piece with it", "idle", [INTERIM + HEAD, HANG]),
+    ("an interim response in pieces", "total", [Send(INTERIM, every=1), HANG]),
     ("an interim response alone", "total", [INTERIM, HANG]),
 ]
 
@@ -280,11 +283,11 @@ def test_silence_ends_by_the_right_clock(kind: str, script: list[Step]) -> None:
 
 def test_a_steady_drip_is_no_silence() -> None:
     """Head and body trickle in for longer than `idle`: only silence is a stall."""
-    pieces = [GOOD[start : start + 50] for start in range(0, len(GOOD), 50)]
+    pieces = [GOOD[start : start + 25] for start in range(0, len(GOOD), 25)]
     drip: list[Step] = [step for piece in pieces for step in (piece, Pause(0.25))]
-    assert len(pieces) * 0.25 > 1.0
+    assert len(pieces) * 0.25 > 2.0
     with Double(drip) as double:
-        bot = endpoint(double, timeout=Timeouts(idle=1.0))
+        bot = endpoint(double, timeout=Timeouts(idle=2.0))
         assert bot.generate_text(prompt="Hi").text == "Hi"
 
 

@@ -229,7 +229,7 @@ impl hyper::rt::Read for Socket {
             self.nothing_to_read();
         }
         self.ready(result, Direction::Read).map_ok(|count| {
-            self.traffic.received(count);
+            self.traffic.received(&self.scratch[..count]);
             buffer.put_slice(&self.scratch[..count]);
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! [`Socket`](super::socket::Socket) counts bytes, hyper reports interim responses, and whoever waits for the answer reads.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Limit `interim_responses` (faults.md 1.2).
 pub(super) const MOST_INTERIM: u32 = 16;
@@ -15,12 +15,17 @@ pub(super) struct Traffic {
     /// Where the last interim response was complete, else `asked_at`.
     begins_at: AtomicU64,
     interim: AtomicU32,
+    /// Can the last bytes be the end of a head?
+    at_blank_line: AtomicBool,
 }
 
 impl Traffic {
     /// More bytes are in.
-    pub(super) fn received(&self, bytes: usize) {
-        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
+    pub(super) fn received(&self, bytes: &[u8]) {
+        self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        let is_blank =
+            matches!(bytes, [.., b'\n', b'\r', b'\n'] | [.., b'\n', b'\n'] | [_] | [_, _]);
+        self.at_blank_line.store(is_blank, Ordering::Relaxed);
     }
 
     /// A request goes out.
@@ -34,7 +39,10 @@ impl Traffic {
     /// An interim response (1xx) is complete; the answer itself is still to begin.
     pub(super) fn interim(&self) {
         self.interim.fetch_add(1, Ordering::Relaxed);
-        self.begins_at.store(self.received.load(Ordering::Relaxed), Ordering::Relaxed);
+        // What came in the same piece behind its blank line is the answer's beginning.
+        let behind = u64::from(!self.at_blank_line.load(Ordering::Relaxed));
+        let received = self.received.load(Ordering::Relaxed);
+        self.begins_at.store(received - behind, Ordering::Relaxed);
     }
 
     /// Bytes in since the request.
