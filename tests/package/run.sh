@@ -14,6 +14,22 @@ sdist=("$work"/dist/inferencekey-*.tar.gz)
 [ -f "${sdist[0]}" ] || { echo "no sdist in: $(ls "$work/dist")"; exit 1; }
 echo "wheel: $(basename "${wheel[0]}"), $(du -h "${wheel[0]}" | cut -f1)"
 
+# What the wheel ships: nothing that everybody may write to, and no run path but the module's own folder. (Its tag promises no
+# oldest libc yet.)
+"$python" - "${wheel[0]}" "$work/wheel" <<'PY'
+import sys
+import zipfile
+
+with zipfile.ZipFile(sys.argv[1]) as wheel:
+    writable = [item.filename for item in wheel.infolist() if item.external_attr >> 16 & 0o002]
+    assert not writable, f"everybody may write to {writable}"
+    wheel.extractall(sys.argv[2])
+PY
+for binary in "$work"/wheel/inferencekey/*.so*; do
+    paths=$(readelf --dynamic --wide "$binary" | sed -nE 's/.*\(R(UN)?PATH\).*\[(.*)\]/\2/p')
+    [[ -z $paths || $paths == '$ORIGIN' ]] || { echo "$(basename "$binary") looks for libraries in $paths"; exit 1; }
+done
+
 check() { # name, requirement
     "$python" -m venv "$work/$1"
     "$work/$1/bin/pip" install --quiet --disable-pip-version-check "$2"

@@ -33,7 +33,12 @@ const TICK: Duration = Duration::from_millis(100);
 /// It may call any function of this library, also free or close what the stream was given.
 #[allow(non_camel_case_types, reason = "the name that C programs see in the header")]
 pub type ikey_on_event = Option<
-    unsafe extern "C" fn(user_data: *mut c_void, kind: i32, bytes: *const u8, length: usize) -> i32,
+    unsafe extern "C-unwind" fn(
+        user_data: *mut c_void,
+        kind: i32,
+        bytes: *const u8,
+        length: usize,
+    ) -> i32,
 >;
 
 /// Runs an operation to its end and gives its last event: for operations of one answer that answer, for wait_until_ready

@@ -1,7 +1,8 @@
 // The one shape of every export: run the body, catch a panic, hand the error over.
 //
 // Invariants
-// - Nothing unwinds into C.
+// - Nothing unwinds into C. What unwinds out of C, though the header forbids it, ends the process where it is caught: the
+//   callbacks' types say "C-unwind", without which it would be undefined behaviour.
 // - *err is written if and only if the status is negative and err is not NULL.
 
 use std::mem::MaybeUninit;

@@ -34,7 +34,7 @@ const SLICE: Duration = Duration::from_millis(100);
 /// without waiting for another thread, and may not call this library: it gets IKEY_ERROR_BUSY. Write to a pipe, or use
 /// what your event loop offers for that.
 #[allow(non_camel_case_types, reason = "the name that C programs see in the header")]
-pub type ikey_wake = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+pub type ikey_wake = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>;
 
 /// A queue of the core and the host's hook.
 pub(crate) struct Queue {
@@ -71,7 +71,7 @@ impl Queue {
 struct Hook(Mutex<Option<Wake>>);
 
 struct Wake {
-    function: unsafe extern "C" fn(*mut c_void),
+    function: unsafe extern "C-unwind" fn(*mut c_void),
     user_data: *mut c_void,
 }
 

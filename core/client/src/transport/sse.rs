@@ -6,9 +6,12 @@
 use memchr::memchr2;
 
 use crate::error::{Class, Error, code};
+use crate::memory::append;
 
 /// Most bytes of one frame: the sum of its `data` lines and the line that is still growing (faults.md 1.2).
 pub(crate) const MAX_FRAME_BYTES: usize = 64 << 20;
+
+const WHAT: &str = "an event of the stream";
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -47,6 +50,8 @@ pub(crate) struct Parser {
     after_cr: bool,
     /// Is the byte order mark behind us?
     started: bool,
+    /// Bytes were lost for want of memory: no frame can be trusted any more.
+    no_memory: bool,
 }
 
 impl Parser {
@@ -59,12 +64,15 @@ impl Parser {
             self.scanned -= self.line;
             self.line = 0;
         }
-        self.buffer.extend_from_slice(bytes);
+        self.no_memory |= append(&mut self.buffer, bytes, WHAT).is_err();
     }
 
     /// The next frame that is complete. `LimitExceeded` once a frame is larger than [`MAX_FRAME_BYTES`].
     pub(crate) fn next(&mut self) -> Result<Option<Frame<'_>>, Error> {
         self.reuse();
+        if self.no_memory {
+            return Err(Error::out_of_memory(WHAT));
+        }
         if !self.started && !self.skip_bom() {
             return Ok(None);
         }
@@ -162,7 +170,7 @@ impl Parser {
         if self.has_data {
             self.data.push(b'\n');
         }
-        self.data.extend_from_slice(&self.buffer[value]);
+        append(&mut self.data, &self.buffer[value], WHAT)?;
         self.has_data = true;
         Ok(())
     }
