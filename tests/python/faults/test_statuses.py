@@ -36,6 +36,7 @@ from inferencekey import (
     Timeout,
     Timeouts,
     ValidationError,
+    WorkloadFailed,
 )
 
 STATUSES: list[tuple[int, type[InferenceKeyError], str]] = [
@@ -482,3 +483,25 @@ def test_retry_after_is_an_attribute() -> None:
     with Double(busy) as double, pytest.raises(RateLimited) as caught:
         endpoint(double).generate_text(prompt="Hi")
     assert caught.value.retry_after == 500.5
+
+
+READINESS: list[tuple[str, object, type[InferenceKeyError], int | None]] = [
+    ("an error frame", {"error": {"message": "lost"}}, ApiError, 200),
+    ("the workload failed", {"phase": "error", "message": "no GPU"}, WorkloadFailed, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("frame", "kind", "status"), [row[1:] for row in READINESS], ids=[row[0] for row in READINESS]
+)
+def test_what_a_wait_is_told_carries_the_request_id(
+    frame: object, kind: type[InferenceKeyError], status: int | None
+) -> None:
+    """A workload that failed is no fault of the answer, so it has no status."""
+    with Double([SSE + chunk(frames(frame)), HANG]) as double:
+        with pytest.raises(kind) as caught:
+            management(double).wait_until_ready("bot", silent=True)
+        host = double.url.removeprefix("http://")
+    error = caught.value
+    assert (error.request_id, error.status, error.attempts) == ("r-1", status, 1)
+    assert (error.host, error.operation) == (host, "wait_until_ready")

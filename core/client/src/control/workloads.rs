@@ -125,8 +125,5 @@ fn incomplete() -> Error {
 }
 
 fn too_many_pages() -> Error {
-    let words = format!("the list has more than {MOST_PAGES} pages (limit `list_pages`)");
-    let mut error = Error::new(Class::LimitExceeded, code::LIMIT_EXCEEDED, words);
-    error.extra.limit = Some("list_pages");
-    error
+    Error::limit("list_pages", &format!("the list has more than {MOST_PAGES} pages"))
 }

@@ -5,7 +5,7 @@
 
 use memchr::memchr2;
 
-use crate::error::{Class, Error, code};
+use crate::error::Error;
 use crate::memory::append;
 
 /// Most bytes of one frame: the sum of its `data` lines and the line that is still growing (faults.md 1.2).
@@ -186,10 +186,8 @@ impl Parser {
         if self.data.len() + more <= MAX_FRAME_BYTES {
             return Ok(());
         }
-        let words = format!("one event is larger than {MAX_FRAME_BYTES} bytes (limit `sse_event`)");
-        let mut error = Error::new(Class::LimitExceeded, code::LIMIT_EXCEEDED, words);
-        error.extra.limit = Some("sse_event");
-        Err(error)
+        let words = format!("one event is larger than {MAX_FRAME_BYTES} bytes");
+        Err(Error::limit("sse_event", &words))
     }
 }
 
@@ -218,6 +216,7 @@ fn split(line: &[u8]) -> Field<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Class;
 
     /// Name, bytes, data of each frame; `!` in front marks an error frame.
     const CASES: &[(&str, &[u8], &[&str])] = &[
