@@ -97,7 +97,7 @@ def client_close(client: Box) -> None:
 class Operation:
     """One running call, ended at its end, with `free`, or when nobody holds it any more.
 
-    `on_retry` is told before a request goes out again; what it raises ends the operation.
+    `on_retry` is told before a request goes out again; what it raises comes out of `next`.
     """
 
     __slots__ = ("_box", "_on_retry", "ended")
@@ -137,11 +137,7 @@ class Operation:
     def _notice(self, notice: dict[str, Any]) -> None:
         if "error" in notice:
             notice["error"] = exception(notice["error"])
-        try:
-            _retry.take(notice, self._on_retry)
-        except BaseException:
-            self.free()
-            raise
+        _retry.take(notice, self._on_retry)
 
     def take(self) -> Event | None:
         """The next event, waited for; None after the end. Signal handlers run meanwhile."""
