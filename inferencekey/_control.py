@@ -8,7 +8,7 @@ from collections.abc import Callable
 from inferencekey import _marshal
 from inferencekey._client import Client, client_options, client_secrets
 from inferencekey._enums import OnDrift
-from inferencekey._errors import DriftWarning, ValidationError
+from inferencekey._errors import ConfigurationError, DriftWarning, ValidationError
 from inferencekey._plan import Plan
 from inferencekey._results import EndpointRef, ReadinessEvent
 from inferencekey._retry import Retry, RetryPolicy, hook
@@ -277,7 +277,12 @@ def _display(
     workload_slug: str, on_progress: Callable[[ReadinessEvent], None] | None, silent: bool
 ) -> Silent:
     """Where events go; None is given when there was none for a slice of time."""
-    from inferencekey import _progress
+    try:
+        from inferencekey import _progress
+    except OSError as cause:
+        # A module is a file, and there may be no descriptor left to read it with.
+        reason = f"wait_until_ready: the display cannot be loaded: {cause.strerror}"
+        raise ConfigurationError(reason, operation="wait_until_ready") from cause
 
     if on_progress is not None:
         return _progress.Callback(on_progress)
