@@ -368,6 +368,32 @@ def snapshot_of(call: Callable[[Double], object], change: Callable[[], None]) ->
         changer.join()
 
 
+class Meddler(dict[str, int]):
+    """A dict that changes what it stands in while it is copied, as another thread may."""
+
+    def __init__(self, meddle: Callable[[], None]) -> None:
+        super().__init__(a=1)
+        self.meddle = meddle
+
+    def items(self) -> Any:
+        """Its items, once the harm is done."""
+        self.meddle()
+        return super().items()
+
+
+def test_a_container_that_changes_while_it_is_copied_is_sent_as_it_was() -> None:
+    """The same as with threads, at the worst moment each time."""
+    config: dict[str, Any] = {"list": []}
+    config["list"].append(Meddler(lambda: config["list"].append("late")))
+    config["dict"] = Meddler(lambda: config.update(late=1))
+    platform = ControlPlane()
+    with Double(platform) as double:
+        management(double).ensure(replace(SPEC, config=config))
+    assert platform.workloads[0]["config"] == {"list": [{"a": 1}], "dict": {"a": 1}}
+    assert "late" in config
+    assert "late" in config["list"]
+
+
 def echo_or_platform(request: Request) -> bytes:
     """Both planes."""
     if request.target.startswith("/endpoint"):
