@@ -428,6 +428,7 @@ int main(void) {
     for (fault which = NONE + 1; which < FAULTS; which++) {
         the_nth_call_fails(wanted, which, false);
     }
+    the_nth_call_fails(wanted, POLL, true);
     the_nth_call_fails(wanted, MEMORY, true);
     calls_are_refused_without_memory();
 
