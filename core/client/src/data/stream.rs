@@ -37,7 +37,7 @@ pub(crate) async fn stream(
     outbox: &Outbox,
 ) -> Result<(), Error> {
     let request = context.chat_request(body, Accept::EventStream);
-    let opened = context.transport().open(&request, call).await?;
+    let opened = context.transport().open(&request, call).await.map_err(without_text)?;
     if !is_event_stream(&opened.headers) {
         return whole_answer(context, opened, call, outbox).await;
     }
@@ -56,6 +56,14 @@ pub(crate) async fn stream(
             Ok(())
         }
     }
+}
+
+/// A stream that stalls before its head has a partial text as well: none.
+fn without_text(mut error: Error) -> Error {
+    if error.class == Class::StreamStalled {
+        error.extra.partial_text = Some(String::new());
+    }
+    error
 }
 
 fn opening() -> Event {
@@ -129,7 +137,7 @@ impl<'a> Reader<'a> {
             let received = match within(deadline, poll_fn(|context| self.poll_more(context))).await
             {
                 Ok(received) => received,
-                Err(_) => return self.late(),
+                Err(_) => return self.late().await,
             };
             let digested = self.digest(!matches!(received, Received::More));
             match self.tally.batch.take() {
@@ -139,7 +147,7 @@ impl<'a> Reader<'a> {
             }
             digested?;
             match received {
-                Received::More if self.is_late() => return self.late(),
+                Received::More if self.is_late() => return self.late().await,
                 Received::More => {}
                 _ if self.tally.is_complete() => return Ok(None),
                 Received::End => {
@@ -220,9 +228,16 @@ impl<'a> Reader<'a> {
         !self.tally.done && (self.call.deadline.passed() || self.quiet_deadline().passed())
     }
 
-    /// The end that a clock makes: after a finish reason it was only usage that was waited for.
-    fn late(&self) -> Result<Option<String>, Error> {
-        if self.tally.finished { Ok(None) } else { Err(self.too_quiet()) }
+    /// The end that a clock makes. What came without its blank line still counts; after a finish reason it was only usage
+    /// that was waited for.
+    async fn late(&mut self) -> Result<Option<String>, Error> {
+        let error = self.too_quiet();
+        let digested = self.digest(true);
+        if let Some(batch) = self.tally.batch.take() {
+            self.hand_over(batch).await;
+        }
+        digested?;
+        if self.tally.is_complete() { Ok(None) } else { Err(error) }
     }
 
     fn too_quiet(&self) -> Error {

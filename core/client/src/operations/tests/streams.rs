@@ -170,7 +170,34 @@ fn silence_is_counted_from_the_last_content() {
         assert_eq!(waited, seconds, "{name}");
         if let Some(error) = outcome.error {
             assert_eq!(error.class.name(), "StreamStalled", "{name}");
+            assert!(error.extra.partial_text.is_some(), "{name}");
         }
+    }
+}
+
+/// A server that writes no last blank line and stays has said what counts all the same.
+#[test]
+fn what_lacks_its_blank_line_counts_at_a_stall() {
+    let stop = STOP.trim_end();
+    for (name, text, code, seconds, partial) in [
+        ("[DONE] and its line end", "data: [DONE]\n", "none", 0, None),
+        ("[DONE] alone", "data: [DONE]", "none", 30, None),
+        ("a finish reason", stop, "none", 30, None),
+        (
+            "content",
+            r#"data: {"choices":[{"delta":{"content":"b"}}]}"#,
+            "timeout_idle",
+            30,
+            Some("ab"),
+        ),
+        ("half a frame", "data: {\"choi", "timeout_idle", 30, Some("a")),
+        ("an error", r#"data: {"error":"busy"}"#, "stream_error", 30, Some("a")),
+    ] {
+        let double = events([Piece::text(&chunk("a")), Piece::text(text), Piece::Hang]);
+        let (outcome, waited) = seconds_of(|| call(&double, json!({})));
+        assert_eq!((outcome.code(), waited), (code, seconds), "{name}");
+        let text = outcome.error.and_then(|error| error.extra.partial_text.clone());
+        assert_eq!(text.as_deref(), partial, "{name}");
     }
 }
 
