@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 from inferencekey import _ffi, _marshal
 from inferencekey._errors import ApiError, ForkedError, InferenceKeyError, TruncatedWarning
 from inferencekey._results import Partial, TextChunk
@@ -94,9 +96,10 @@ class TextStream:
 
 
 def _chunks(head: dict[str, Any], raw: bytes) -> Iterator[TextChunk]:
-    """The chunks of a batch; each takes its own piece of the raw bytes."""
-    start = 0
-    columns = zip(head["text"], head["finish_reason"], head["raw_length"], strict=True)
-    for text, finish_reason, length in columns:
-        yield TextChunk(text, finish_reason, raw[start : start + length])
-        start += length
+    """The chunks of a batch; each takes its own piece of the raw bytes.
+
+    Not a generator, which a second thread would find running.
+    """
+    ends = list(accumulate(head["raw_length"]))
+    pieces = [raw[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    return map(TextChunk, head["text"], head["finish_reason"], pieces)
