@@ -404,8 +404,10 @@ mod tests {
         }
     }
 
+    type Endless = (&'static str, &'static [u8], &'static [&'static [u8]]);
+
     /// Streams whose one event never ends: what comes first, and what comes again and again.
-    const ENDLESS: &[(&str, &[u8], &[&[u8]])] = &[
+    const ENDLESS: &[Endless] = &[
         ("a data line", b"data: ", &[MEGA]),
         ("a line of no field", b"", &[MEGA]),
         ("a comment", b": ", &[MEGA]),
@@ -456,12 +458,13 @@ mod tests {
 
     #[test]
     fn twice_the_bytes_are_at_most_twice_the_work() {
-        let line = |length: usize| [b"data: ".as_slice(), &vec![b'x'; length], b"\n\n"].concat();
-        let lines = |length: usize| [b"data: x\n".repeat(length / 8).as_slice(), b"\n"].concat();
-        let frames = |length: usize| b"data: x\n\n".repeat(length / 9);
-        let blanks = |length: usize| vec![b'\n'; length];
-        let shapes: [(&str, &dyn Fn(usize) -> Vec<u8>); 4] =
-            [("a line", &line), ("lines", &lines), ("frames", &frames), ("blanks", &blanks)];
+        type Shape = (&'static str, fn(usize) -> Vec<u8>);
+        let shapes: [Shape; 4] = [
+            ("a line", |length| [b"data: ".as_slice(), &vec![b'x'; length], b"\n\n"].concat()),
+            ("lines", |length| [b"data: x\n".repeat(length / 8).as_slice(), b"\n"].concat()),
+            ("frames", |length| b"data: x\n\n".repeat(length / 9)),
+            ("blanks", |length| vec![b'\n'; length]),
+        ];
         for (name, shape) in shapes {
             for portion in [1, 7, 4096] {
                 let (once, twice) =
