@@ -301,6 +301,35 @@ def test_done_ends_the_stream_whatever_follows(script: list[Step], connections: 
         assert len(double.journal.connections) == connections
 
 
+class Tell:
+    """A step that tells the test that all before it is done."""
+
+    def __init__(self, event: threading.Event) -> None:
+        self.event = event
+
+    def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
+        self.event.set()
+
+
+def test_an_end_that_comes_late_saves_the_connection() -> None:
+    """Many servers write the body's end by itself: it is taken in when the next call is made."""
+    rounds: list[tuple[threading.Event, threading.Event]] = []
+
+    def respond(request: Request) -> list[Step]:
+        ended, written = rounds[-1]
+        return [HEAD, chunk(TWO + STOP + DONE), Until(ended), LAST_CHUNK, Tell(written)]
+
+    with Double(respond) as double:
+        bot = endpoint(double)
+        for _ in range(20):
+            ended, written = threading.Event(), threading.Event()
+            rounds.append((ended, written))
+            assert texts_of(bot.generate_text_stream(prompt="Hi")) == (["Hel", "lo", ""], None)
+            ended.set()
+            assert written.wait(5)
+        assert len(double.journal.connections) == 1
+
+
 SHORT = Timeouts(first_token=0.3, idle=0.3)
 # The script, the clock that ends it, the text before.
 STALLS: list[tuple[str, list[Step], str, str]] = [

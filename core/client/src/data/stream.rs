@@ -25,8 +25,6 @@ use crate::transport::{is_event_stream, media_type, read_whole, timeout};
 const USAGE_WAIT: Duration = Duration::from_secs(2);
 /// One event brings at most about as many bytes, so that a fast server does not fill the memory.
 const MOST_AT_ONCE: usize = 256 << 10;
-/// After `[DONE]`, bytes that are read only to find the body's end.
-const MOST_DRAINED: usize = 64 << 10;
 
 /// Follows a stream to its end. `call` carries the clocks.
 pub(crate) async fn stream(
@@ -44,7 +42,10 @@ pub(crate) async fn stream(
     let mut reader = Reader::new(context, opened, call, outbox);
     reader.hand_over(opening()).await;
     let cut = match reader.run().await {
-        Ok(None) => return Ok(()),
+        Ok(None) => {
+            reader.let_go();
+            return Ok(());
+        }
         Ok(Some(cut)) => cut,
         Err(error) => return Err(reader.with_partial(error)),
     };
@@ -156,7 +157,6 @@ impl<'a> Reader<'a> {
                 Received::Cut(error) => return Ok(Some(error.words.clone())),
             }
         }
-        self.drain().await;
         Ok(None)
     }
 
@@ -267,19 +267,11 @@ impl<'a> Reader<'a> {
         error
     }
 
-    /// Reads the body's end if it is already here, so that the connection can be used again. Never waits.
-    async fn drain(&mut self) {
-        poll_fn(|context| {
-            let mut drained = 0;
-            while drained < MOST_DRAINED {
-                match self.body.poll_bytes(context) {
-                    Poll::Ready(Some(Ok(bytes))) => drained += bytes.len(),
-                    _ => break,
-                }
-            }
-            Poll::Ready(())
-        })
-        .await;
+    /// After `[DONE]` only the body's end is to come; without it there may be more, which is not waited for.
+    fn let_go(self) {
+        if self.tally.done {
+            self.body.let_go();
+        }
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) enum Fate {
     Open,
     /// Read to its end: the connection may be used again.
     Drained,
+    /// Given back before its end: the connection may be used again once that is here.
+    LetGo,
     /// Dropped before its end: the connection is closed.
     Closed,
 }
@@ -257,6 +259,10 @@ impl BodyRead for Scripted {
                 }
             }
         }
+    }
+
+    fn let_go(self: Box<Self>) {
+        self.settle(Fate::LetGo);
     }
 }
 

@@ -65,6 +65,10 @@ pub(crate) trait BodyRead: Send {
     /// The next bytes that are here; `None` once the whole body has arrived.
     /// An error has the stage `Cut` and says what happened to the connection or its framing.
     fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>>;
+
+    /// The reader has all it wants, and what is left of the body can only be its end: the connection is used again if
+    /// that is here by the time of the next request. Never waits.
+    fn let_go(self: Box<Self>) {}
 }
 
 impl dyn BodyRead {

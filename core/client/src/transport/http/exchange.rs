@@ -20,6 +20,9 @@ use crate::driver::{Deadline, begin_round, collect, now};
 use crate::error::Error;
 use crate::transport::{BodyRead, Response, body};
 
+/// Bytes of an answer that nobody wants any more which are read only to find its end.
+const MOST_DRAINED: usize = 64 << 10;
+
 type Message = http::Request<Full<Bytes>>;
 
 /// A connection with at most one request on it. Dropping it closes the socket.
@@ -29,6 +32,17 @@ pub(super) struct Connection {
     driver: Option<http1::Connection<Socket, Full<Bytes>>>,
     traffic: Arc<Traffic>,
     reused: bool,
+    /// The body of the last answer, if its reader stopped before its end.
+    unread: Option<Incoming>,
+}
+
+/// How far the unread body of a connection is.
+#[derive(PartialEq)]
+enum Unread {
+    Over,
+    Coming,
+    /// Broken, or too long to be worth it.
+    Hopeless,
 }
 
 impl Connection {
@@ -39,7 +53,7 @@ impl Connection {
             .handshake(socket)
             .await
             .map_err(|error| failure::exchange(&error, &traffic))?;
-        Ok(Self { sender, driver: Some(driver), traffic, reused: false })
+        Ok(Self { sender, driver: Some(driver), traffic, reused: false, unread: None })
     }
 
     /// Sends `message` and waits for the response's head. `idle`: longest silence inside of it.
@@ -86,10 +100,30 @@ impl Connection {
         }
     }
 
-    /// Is it still open, with nothing received that nobody asked for? Asks the kernel.
+    /// Is it still open, its last answer over, with nothing received that nobody asked for? Asks the kernel.
     pub(super) fn is_reusable(&mut self) -> bool {
         begin_round();
-        self.is_idle()
+        self.drain() == Unread::Over && self.is_idle()
+    }
+
+    /// Reads what has arrived of an unread body. Never waits.
+    fn drain(&mut self) -> Unread {
+        let Some(mut incoming) = self.unread.take() else { return Unread::Over };
+        let mut context = Context::from_waker(Waker::noop());
+        let mut drained = 0;
+        while drained < MOST_DRAINED {
+            let (polled, _) = collect(|| poll_data(&mut incoming, &mut self.driver, &mut context));
+            match polled {
+                Poll::Ready(Some(Ok(bytes))) => drained += bytes.len(),
+                Poll::Ready(Some(Err(_))) => return Unread::Hopeless,
+                Poll::Ready(None) => return Unread::Over,
+                Poll::Pending => {
+                    self.unread = Some(incoming);
+                    return Unread::Coming;
+                }
+            }
+        }
+        Unread::Hopeless
     }
 
     /// Has hyper nothing left to do, and may the connection be kept?
@@ -146,30 +180,46 @@ fn drive(driver: &mut Option<http1::Connection<Socket, Full<Bytes>>>, context: &
     }
 }
 
+/// The next bytes of a body, for which hyper has to be driven once what it has at hand is used up.
+fn poll_data(
+    incoming: &mut Incoming,
+    driver: &mut Option<http1::Connection<Socket, Full<Bytes>>>,
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, hyper::Error>>> {
+    let polled = poll_frame(incoming, context);
+    if polled.is_ready() {
+        return polled;
+    }
+    drive(driver, context);
+    poll_frame(incoming, context)
+}
+
+/// The next bytes that hyper has at hand; trailers are passed over.
+fn poll_frame(
+    incoming: &mut Incoming,
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, hyper::Error>>> {
+    loop {
+        match Pin::new(&mut *incoming).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) if !data.is_empty() => return Poll::Ready(Some(Ok(data))),
+                _ => {}
+            },
+            Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+            Poll::Ready(None) => return Poll::Ready(None),
+            Poll::Pending => return Poll::Pending,
+        }
+    }
+}
+
 struct HttpBody {
     incoming: Incoming,
+    /// Gone once the body has ended or broken.
     connection: Option<Connection>,
     pool: Arc<Pool>,
 }
 
 impl HttpBody {
-    fn poll_frame(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, hyper::Error>>> {
-        loop {
-            match Pin::new(&mut self.incoming).poll_frame(context) {
-                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) if !data.is_empty() => return Poll::Ready(Some(Ok(data))),
-                    _ => {}
-                },
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    }
-
     /// The whole body is here: the connection goes back to the pool if the server keeps it.
     fn finish(&mut self) {
         if let Some(mut connection) = self.connection.take()
@@ -182,13 +232,10 @@ impl HttpBody {
 
 impl BodyRead for HttpBody {
     fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        let mut polled = self.poll_frame(context);
-        if polled.is_pending()
-            && let Some(connection) = &mut self.connection
-        {
-            drive(&mut connection.driver, context);
-            polled = self.poll_frame(context);
-        }
+        let polled = match &mut self.connection {
+            Some(connection) => poll_data(&mut self.incoming, &mut connection.driver, context),
+            None => Poll::Ready(None),
+        };
         polled.map(|frame| match frame {
             Some(Ok(bytes)) => Some(Ok(bytes)),
             Some(Err(error)) => {
@@ -200,5 +247,20 @@ impl BodyRead for HttpBody {
                 None
             }
         })
+    }
+
+    fn let_go(self: Box<Self>) {
+        let Self { incoming, connection, pool } = *self;
+        let Some(mut connection) = connection else { return };
+        connection.unread = Some(incoming);
+        let is_kept = match connection.drain() {
+            Unread::Over => connection.is_idle(),
+            // The end is looked for once more when a request wants the connection.
+            Unread::Coming => true,
+            Unread::Hopeless => false,
+        };
+        if is_kept {
+            pool.put(connection);
+        }
     }
 }
