@@ -69,8 +69,12 @@ class Bound:
 
         on_retry: in place of the client's.
         """
-        encoded = _marshal.encode(operation, request)
-        return _ffi.Operation(self._handle(), operation, encoded, on_retry or self._on_retry)
+        try:
+            encoded = _marshal.encode(operation, request)
+            return _ffi.Operation(self._handle(), operation, encoded, on_retry or self._on_retry)
+        except InferenceKeyError as error:
+            # The frames below hold what was refused, piece by piece.
+            raise error.with_traceback(None) from None
 
     def _call(self, operation: str, request: Mapping[str, object]) -> _ffi.Event:
         """The one event of an operation that gives exactly one."""
@@ -198,18 +202,18 @@ def client_options(
     cold_start: float | None = None,
 ) -> bytes:
     """The core's client options, but for the secrets."""
-    options: dict[str, object] = {
-        "plane": plane,
-        "from_env": from_env,
-        "base_url": base_url,
-        "project": project,
-        "retries": retry_option(retries),
-        "notices": True,
-        "ca_bundle": _absolute(ca_bundle),
-        "allow_http": allow_http,
-        "user_agent": f"inferencekey-python/{__version__}",
+    options = _marshal.Request(
+        plane=plane,
+        from_env=from_env,
+        base_url=base_url,
+        project=project,
+        retries=retry_option(retries),
+        notices=True,
+        ca_bundle=_absolute(ca_bundle),
+        allow_http=allow_http,
+        user_agent=f"inferencekey-python/{__version__}",
         **clock_options(timeout),
-    }
+    )
     if cold_start is not None:
         options["cold_start_ms"] = milliseconds("cold_start", cold_start)
     return _marshal.encode("client", options)

@@ -8,13 +8,15 @@ from collections.abc import Callable
 from inferencekey import _marshal
 from inferencekey._client import Client, client_options, client_secrets
 from inferencekey._enums import OnDrift
-from inferencekey._errors import ConfigurationError, DriftWarning, ValidationError
+from inferencekey._errors import DriftWarning, ValidationError
+from inferencekey._marshal import Request
 from inferencekey._plan import Plan
 from inferencekey._results import EndpointRef, ReadinessEvent
 from inferencekey._retry import Retry, RetryPolicy, hook
 from inferencekey._secret import token
 from inferencekey._spec import WorkloadSpec
 from inferencekey._timeouts import Timeouts, clock_options, milliseconds
+from inferencekey._watcher import Callback, Silent
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`. `Any` stays a name for
 # `get_type_hints`.
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from inferencekey._ffi import Event
-    from inferencekey._progress import Silent
 
     # Inside the class, `list` is a method.
     Workloads = list[dict[str, Any]]
@@ -81,6 +82,7 @@ class ManagementClient(Client):
             ca_bundle=ca_bundle,
             allow_http=allow_http,
         )
+        del base_url  # It may hold a password, and is refused then.
         self._bind(options, client_secrets("sdk_token", secret, from_env=False))
 
     @classmethod
@@ -115,6 +117,7 @@ class ManagementClient(Client):
             ca_bundle=ca_bundle,
             allow_http=allow_http,
         )
+        del base_url  # It may hold a password, and is refused then.
         client._bind(options, client_secrets("sdk_token", secret, from_env=True))
         return client
 
@@ -140,12 +143,9 @@ class ManagementClient(Client):
         (.field) for a spec that cannot be used; ConfigurationError `secret_in_spec`. Emits
         DriftWarning under `warn`, once per slug and process.
         """
-        request = {
-            "spec": _fields("ensure", spec),
-            "on_drift": on_drift,
-            "project": project,
-            **clock_options(timeout),
-        }
+        fields = _fields("ensure", spec)
+        del spec  # From here on a traceback with locals shows no token in it.
+        request = Request(spec=fields, on_drift=on_drift, project=project, **clock_options(timeout))
         answer = self._ask("ensure", request)
         if answer["warning"]:
             import warnings
@@ -168,7 +168,9 @@ class ManagementClient(Client):
         The plan is true if there is something to do, and prints as a diff. Raises what `ensure`
         raises, but no DriftError: a conflict is a part of it.
         """
-        request = {"spec": _fields("plan", spec), "project": project, **clock_options(timeout)}
+        fields = _fields("plan", spec)
+        del spec  # From here on a traceback with locals shows no token in it.
+        request = Request(spec=fields, project=project, **clock_options(timeout))
         return Plan.from_answer(self._ask("plan", request)["plan"])
 
     def get(
@@ -182,7 +184,7 @@ class ManagementClient(Client):
 
         Raises NotFound if there is none.
         """
-        request = {"workload_slug": workload_slug, "project": project, **clock_options(timeout)}
+        request = Request(workload_slug=workload_slug, project=project, **clock_options(timeout))
         workload: dict[str, Any] = self._ask("get", request)["workload"]
         return workload
 
@@ -190,7 +192,7 @@ class ManagementClient(Client):
         self, *, project: str | None = None, timeout: float | Timeouts | None = None
     ) -> Workloads:
         """List all workloads of the project, as the platform describes them (keys: wire.md 2.5)."""
-        request = {"project": project, **clock_options(timeout)}
+        request = Request(project=project, **clock_options(timeout))
         workloads: Workloads = self._ask("list", request)["workloads"]
         return workloads
 
@@ -215,11 +217,8 @@ class ManagementClient(Client):
         Raises WaitTimeout when the time is over; WorkloadFailed (.phase, .step, .events) when the
         platform gave up.
         """
-        request = {
-            "workload_slug": workload_slug,
-            "project": project,
-            "timeout_ms": milliseconds("timeout", timeout),
-        }
+        timeout_ms = milliseconds("timeout", timeout)
+        request = Request(workload_slug=workload_slug, project=project, timeout_ms=timeout_ms)
         on_retry = self._on_retry
 
         def told(retry: Retry) -> None:
@@ -248,12 +247,12 @@ class ManagementClient(Client):
         True if this call removed it, False if there was none.
         Irreversible: cloud GPUs are given back, private workers unassigned.
         """
-        request = {"workload_slug": workload_slug, "project": project, **clock_options(timeout)}
+        request = Request(workload_slug=workload_slug, project=project, **clock_options(timeout))
         deleted: bool = self._ask("delete", request)["deleted"]
         return deleted
 
 
-def _fields(operation: str, spec: WorkloadSpec) -> dict[str, object]:
+def _fields(operation: str, spec: WorkloadSpec) -> Request:
     """The spec as it is now.
 
     Attributes that are no fields go along, so that the core can name a misspelt one.
@@ -266,7 +265,7 @@ def _fields(operation: str, spec: WorkloadSpec) -> dict[str, object]:
             operation=operation,
             hint="make one: WorkloadSpec(name=…, slug=…, model=…, backend=…)",
         )
-    return dict(vars(spec))
+    return Request(vars(spec))
 
 
 def _readiness(event: Event) -> ReadinessEvent:
@@ -277,13 +276,13 @@ def _display(
     workload_slug: str, on_progress: Callable[[ReadinessEvent], None] | None, silent: bool
 ) -> Silent:
     """Where events go; None is given when there was none for a slice of time."""
+    if on_progress is not None:
+        return Callback(on_progress)
+    if silent:
+        return Silent()
     try:
         from inferencekey import _progress
-    except OSError as cause:
+    except OSError:
         # A module is a file, and there may be no descriptor left to read it with.
-        reason = f"wait_until_ready: the display cannot be loaded: {cause.strerror}"
-        raise ConfigurationError(reason, operation="wait_until_ready") from cause
-
-    if on_progress is not None:
-        return _progress.Callback(on_progress)
-    return _progress.display(workload_slug, silent)
+        return Silent()
+    return _progress.display(workload_slug)

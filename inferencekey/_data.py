@@ -77,6 +77,7 @@ class DataClient(Client):
             ca_bundle=ca_bundle,
             allow_http=allow_http,
         )
+        del base_url  # It may hold a password, and is refused then.
         self._bind(options, client_secrets("api_key", secret, from_env=False))
 
     @classmethod
@@ -113,6 +114,7 @@ class DataClient(Client):
             ca_bundle=ca_bundle,
             allow_http=allow_http,
         )
+        del base_url  # It may hold a password, and is refused then.
         client._bind(options, client_secrets("api_key", secret, from_env=True))
         return client
 
@@ -128,7 +130,8 @@ class DataClient(Client):
         """
         secret = token(api_key)
         del api_key  # From here on a traceback with locals shows no token.
-        options = _marshal.encode("endpoint", {"workload_slug": workload_slug})
+        request = _marshal.Request(workload_slug=workload_slug)
+        options = _marshal.encode("endpoint", request)
         return Endpoint(self, options, {"api_key": secret})
 
 
@@ -211,7 +214,7 @@ class Endpoint(Bound):
         self, *, input: str | list[str], timeout: float | Timeouts | None = None
     ) -> EmbedResult:
         """Embed each input, in order (wire.md 3.3). One string is a list of one."""
-        event = self._call("embed", {"input": input, **clock_options(timeout)})
+        event = self._call("embed", _marshal.Request(input=input, **clock_options(timeout)))
         head = _marshal.decode(event.head)
         return EmbedResult(event.vectors, head["model"], event.raw)
 
@@ -222,11 +225,11 @@ def _chat(
     temperature: float | None,
     max_tokens: int | None,
     timeout: float | Timeouts | None,
-) -> dict[str, object]:
-    return {
-        "prompt": prompt,
-        "messages": messages,
-        "temperature": temperature,
-        "max_tokens": max_tokens,
+) -> _marshal.Request:
+    return _marshal.Request(
+        prompt=prompt,
+        messages=messages,
+        temperature=temperature,
+        max_tokens=max_tokens,
         **clock_options(timeout),
-    }
+    )

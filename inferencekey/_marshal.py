@@ -22,16 +22,34 @@ _DEPTH = 128
 _LONG_KEY, _TOKEN = 40, "ik_"
 
 
-def encode(operation: str, request: Mapping[str, object]) -> bytes:
+class Request(dict[str, object]):
+    """The arguments of a call: refused ones may hold a token, which no traceback is to show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<request: {', '.join(self)}>"
+
+
+class Encoded(bytes):
+    """A request as JSON, with the same care."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes of JSON>"
+
+
+def encode(operation: str, request: Mapping[str, object]) -> Encoded:
     """Compact UTF-8 JSON of `request` as it is at this moment.
 
     Raises ValidationError with the path in `.field`: `config.rope.factor`, `messages[0].content`.
     """
-    taken = {}
+    taken = Request()
     for name, value in request.items():
         # A spec's fields are known to callers under their own names.
         taken[name] = _Snapshot(operation).take(value, "" if name == "spec" else name)
-    return json.dumps(taken, ensure_ascii=False, separators=(",", ":")).encode()
+    return Encoded(json.dumps(taken, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def decode(text: bytes) -> Any:

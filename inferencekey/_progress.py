@@ -13,6 +13,7 @@ import time
 
 from inferencekey._results import ReadinessEvent
 from inferencekey._retry import Retry
+from inferencekey._watcher import Silent
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
@@ -26,46 +27,11 @@ MARKS = {"ready": "\N{CHECK MARK}", "error": "\N{BALLOT X}"}
 COLOURS = {"ready": "32", "error": "31"}
 
 
-class Silent:
-    """Shows nothing; the base of what shows something."""
-
-    def __call__(self, event: ReadinessEvent | None) -> None:
-        """Takes an event, or None where a slice of time passed without one."""
-
-    def lost(self, retry: Retry) -> None:
-        """Takes that readiness cannot be followed for the moment, and will be asked for again."""
-
-    def __enter__(self) -> Silent:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Leaves the terminal as a next line of output wants it."""
-
-
-class Callback(Silent):
-    """The caller shows it; what the callback raises is the caller's."""
-
-    def __init__(self, on_progress: Callable[[ReadinessEvent], None]) -> None:
-        self._on_progress = on_progress
-
-    def __call__(self, event: ReadinessEvent | None) -> None:
-        if event is not None:
-            self._on_progress(event)
-
-
-def display(workload_slug: str, silent: bool = False) -> Silent:
+def display(workload_slug: str) -> Silent:
     """What suits stderr, or what `INFERENCEKEY_PROGRESS` says: `live`, `plain` or `off`."""
     wish = os.environ.get("INFERENCEKEY_PROGRESS", "").strip().lower()
     stream = sys.stderr
-    if silent or wish == "off" or stream is None:
+    if wish == "off" or stream is None:
         return Silent()
     terminal = _is_terminal(stream)
     if wish == "live" or (wish != "plain" and terminal and os.environ.get("TERM") != "dumb"):

@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from inferencekey import ConnectionFailed, ReadinessEvent, Retry
-from inferencekey._progress import Live, Plain, Silent, display, fitted, printable
+from inferencekey._progress import Live, Plain, display, fitted, printable
+from inferencekey._watcher import Silent
 
 PULLING = ReadinessEvent("provisioning", "pulling image", 1000, "pull")
 READY = ReadinessEvent("ready", "", 62000)
@@ -201,15 +202,6 @@ def test_the_environment_chooses(
     monkeypatch.setenv("INFERENCEKEY_PROGRESS", wish)
     monkeypatch.setenv("TERM", term)
     assert type(display("bot")) is kind
-
-
-def test_silent_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`silent=True` writes nothing, on a terminal too."""
-    stream = Terminal()
-    monkeypatch.setattr(sys, "stderr", stream)
-    with display("bot", silent=True) as show:
-        show(READY)
-    assert stream.getvalue() == ""
 
 
 class Broken(Terminal):

@@ -110,6 +110,26 @@ FAILURES: list[tuple[str, Callable[[str], object]]] = [
         lambda url: ManagementClient(base_url=url, sdk_token=SDK_TOKEN, retries=as_any(1j)),
     ),
     (
+        "a token in the base URL",
+        lambda url: DataClient(base_url=f"https://{API_KEY}@host", project="p"),
+    ),
+    (
+        "a token in the base URL, from_env",
+        lambda url: ManagementClient.from_env(base_url=f"https://h?k={API_KEY}", sdk_token="x"),
+    ),
+    (
+        "a token in a spec",
+        lambda url: ManagementClient(base_url=url, sdk_token="x", project="p").ensure(
+            WorkloadSpec("Bot", "bot", "m", "vllm", config={"key": API_KEY})
+        ),
+    ),
+    (
+        "a token in a spec, beside what is no JSON",
+        lambda url: ManagementClient(base_url=url, sdk_token="x", project="p").plan(
+            WorkloadSpec("Bot", "bot", "m", "vllm", config={"key": API_KEY, "more": {"a": {1}}})
+        ),
+    ),
+    (
         "a timeout that is none",
         lambda url: DataClient(base_url=url, project="p", api_key=API_KEY, timeout=-1),
     ),
