@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
-    from typing import Any
+    from typing import Any, NoReturn
 
 
 class TextStream:
@@ -73,6 +73,9 @@ class TextStream:
             # Ctrl-C, or what a signal handler raised.
             self.close()
             raise
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a TextStream is neither copied nor pickled: it has one connection")
 
     def __repr__(self) -> str:
         state = "ended" if self._operation.ended else "open"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import socket
 import threading
 from collections.abc import Callable
@@ -262,3 +264,13 @@ def test_a_stream_prints_its_state() -> None:
         assert repr(stream) == "<TextStream open, chunks read: 1>"
         list(stream)
         assert repr(stream) == "<TextStream ended, chunks read: 3>"
+
+
+def test_a_stream_is_neither_copied_nor_pickled() -> None:
+    """It has one connection, and says so in words of its own."""
+    with Double(WHOLE) as double:
+        stream = endpoint(double).generate_text_stream(prompt="Hi")
+        for take in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match="neither copied nor pickled"):
+                take(stream)
+        assert len(list(stream)) == 3

@@ -20,9 +20,10 @@ def answer(
     return _head(status, {**fields, **(headers or {})}) + content
 
 
-def chunked_head(content_type: str = "text/event-stream", status: int = 200) -> bytes:
-    """The head of an answer whose body follows in transfer chunks."""
-    return _head(status, {"content-type": content_type, "transfer-encoding": "chunked"})
+def chunked_head(content_type: str | None = "text/event-stream", status: int = 200) -> bytes:
+    """The head of an answer whose body follows in transfer chunks; None = it names no type."""
+    named = {} if content_type is None else {"content-type": content_type}
+    return _head(status, {**named, "transfer-encoding": "chunked"})
 
 
 def chunk(data: bytes) -> bytes:

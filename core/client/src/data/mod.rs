@@ -1,12 +1,13 @@
 //! The data plane: chat, chat streams, embeddings (wire.md 3).
 //!
 //! Rules are functions over bytes: [`request`] makes bodies, [`completion`], [`chunk`] and [`embeddings`] read answers in one
-//! pass. [`stream`] follows a stream under its clocks.
+//! pass. [`form`] tells a stream from other answers, and [`stream`] follows it under its clocks.
 
 mod batch;
 mod chunk;
 mod completion;
 mod embeddings;
+mod form;
 mod request;
 mod stream;
 mod tally;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::batch::Batch;
+use super::form::{Form, form_of};
 use super::tally::Tally;
 use super::{Context, Fault, OnTruncated, completion};
 use crate::driver::{Deadline, give_way, now, within};
@@ -19,7 +20,7 @@ use crate::error::{Class, Error, code};
 use crate::operation::{Event, EventKind, Outbox};
 use crate::transport::sse::{Frame, Parser};
 use crate::transport::{Accept, Answer, Body, Call, Opened};
-use crate::transport::{is_event_stream, media_type, read_whole, timeout};
+use crate::transport::{media_type, read_whole, timeout};
 
 /// How long usage is waited for after a finish reason.
 const USAGE_WAIT: Duration = Duration::from_secs(2);
@@ -36,8 +37,11 @@ pub(crate) async fn stream(
 ) -> Result<(), Error> {
     let request = context.chat_request(body, Accept::EventStream);
     let opened = context.transport().open(&request, call).await.map_err(without_text)?;
-    if !is_event_stream(&opened.headers) {
-        return whole_answer(context, opened, call, outbox).await;
+    let (opened, form) = form_of(opened, call).await.map_err(without_text)?;
+    match form {
+        Form::Stream => {}
+        Form::Json => return whole_answer(context, opened, call, outbox).await,
+        Form::Other => return Err(no_model(context, &opened)),
     }
     let mut reader = Reader::new(context, opened, call, outbox);
     reader.hand_over(opening()).await;
@@ -71,6 +75,14 @@ fn opening() -> Event {
     Event { kind: EventKind::Open, head: b"{}".to_vec(), raw: Bytes::new(), vectors: None }
 }
 
+/// A login page and the like.
+fn no_model(context: &Context, opened: &Opened) -> Error {
+    let media_type = media_type(&opened.headers).unwrap_or_default();
+    let words = format!("the answer is `{media_type}`: this is not a model endpoint");
+    answer::unreadable(200, &opened.headers, b"", &[&context.endpoint.key], &words)
+        .hint("check base_url, project and slug; the workload must serve text")
+}
+
 /// A server that does not stream: the whole answer is one chunk, complete.
 async fn whole_answer(
     context: &Context,
@@ -78,13 +90,6 @@ async fn whole_answer(
     call: &Call,
     outbox: &Outbox,
 ) -> Result<(), Error> {
-    let media_type = media_type(&opened.headers).unwrap_or_default();
-    if !media_type.to_ascii_lowercase().ends_with("json") {
-        let words = format!("the answer is `{media_type}`: this is not a model endpoint");
-        let secrets = &[&context.endpoint.key];
-        return Err(answer::unreadable(200, &opened.headers, b"", secrets, &words)
-            .hint("check base_url, project and slug; the workload must serve text"));
-    }
     let read = within(call.deadline, read_whole(&mut opened.body, call.clocks.idle)).await;
     let body = read.unwrap_or_else(|_| Err(call.out_of_time()))?;
     let answer = Answer { status: 200, headers: opened.headers, body };

@@ -1,5 +1,6 @@
-//! Reading response bodies whole, within limits (faults.md 1.2).
+//! Reading response bodies whole, within limits (faults.md 1.2), and looking at how they begin.
 
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,8 +8,8 @@ use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 
 use super::clocks::timeout;
-use super::wire::Body;
-use crate::driver::{Deadline, within};
+use super::wire::{Body, BodyRead};
+use crate::driver::{Deadline, give_way, within};
 use crate::error::{Error, Stage, code};
 use crate::memory::{append, room_for_values};
 
@@ -50,6 +51,41 @@ pub(crate) async fn whole(body: &mut Body, idle: Option<Duration>) -> Result<Byt
     }
     room_for_values(&joined, WHAT)?;
     Ok(if joined.is_empty() { first } else { joined.into() })
+}
+
+/// `body` without blanks at its beginning, and its first byte. Waits for that byte.
+pub(crate) async fn peek(mut body: Body) -> (Body, Option<u8>) {
+    loop {
+        let piece = body.next().await;
+        let seen = match &piece {
+            Some(Ok(piece)) => piece.iter().copied().find(|byte| !byte.is_ascii_whitespace()),
+            _ => None,
+        };
+        if seen.is_none() && matches!(piece, Some(Ok(_))) {
+            give_way().await;
+            continue;
+        }
+        return (Box::new(Peeked { first: Some(piece), rest: body }), seen);
+    }
+}
+
+/// A body whose first piece has been looked at.
+struct Peeked {
+    first: Option<Option<Result<Bytes, Error>>>,
+    rest: Body,
+}
+
+impl BodyRead for Peeked {
+    fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        match self.first.take() {
+            Some(first) => Poll::Ready(first),
+            None => self.rest.poll_bytes(context),
+        }
+    }
+
+    fn let_go(self: Box<Self>) {
+        self.rest.let_go();
+    }
 }
 
 async fn next_in_time(body: &mut Body, idle: Option<Duration>) -> Result<Option<Bytes>, Error> {

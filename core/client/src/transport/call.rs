@@ -285,7 +285,7 @@ impl Transport {
 }
 
 /// A stream's `first_token` ran out.
-fn no_content(call: &Call) -> Error {
+pub(crate) fn no_content(call: &Call) -> Error {
     let length = call.clocks.first_token;
     let mut error = timeout("first_token", code::TIMEOUT_FIRST_TOKEN, "no content", length);
     error.class = Class::StreamStalled;

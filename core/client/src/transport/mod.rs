@@ -17,8 +17,8 @@ pub(crate) mod script;
 pub(crate) mod sse;
 mod wire;
 
-pub(crate) use body::whole as read_whole;
-pub(crate) use call::{Answer, Opened, Sends, Transport};
+pub(crate) use body::{peek, whole as read_whole};
+pub(crate) use call::{Answer, Opened, Sends, Transport, no_content};
 pub(crate) use clocks::{Call, Clocks, timeout};
 pub(crate) use http::{HttpWire, Trust};
 pub(crate) use media_type::{is_event_stream, media_type};

@@ -102,11 +102,12 @@ impl Reply {
     }
 
     pub(crate) fn typed(status: u16, content_type: &'static str, body: Vec<Piece>) -> Self {
-        let headers = HeaderMap::from_iter([(
-            http::header::CONTENT_TYPE,
-            HeaderValue::from_static(content_type),
-        )]);
-        Self::Answer { status, headers, after: Duration::ZERO, body }
+        Self::untyped(status, body).header("content-type", content_type)
+    }
+
+    /// An answer that does not say what it is.
+    pub(crate) fn untyped(status: u16, body: Vec<Piece>) -> Self {
+        Self::Answer { status, headers: HeaderMap::new(), after: Duration::ZERO, body }
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: &'static str) -> Self {
