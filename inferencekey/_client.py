@@ -76,19 +76,29 @@ class Bound:
             # The frames below hold what was refused, piece by piece.
             raise error.with_traceback(None) from None
 
-    def _call(self, operation: str, request: Mapping[str, object]) -> _ffi.Event:
-        """The one event of an operation that gives exactly one."""
+    def _call(self, operation: str, request: Mapping[str, object], grace_ms: int = 0) -> _ffi.Event:
+        """The one event of an operation that gives exactly one.
+
+        grace_ms: how much longer it may run when a signal handler raises.
+        """
         with self._start(operation, request) as running:
-            event = running.take()
-            if event is None:
-                raise InternalError(f"{operation}: it ended without a result")
-            # The end is waited for: the connection is good for the next call only after it.
-            running.take()
+            try:
+                event = running.take()
+                if event is None:
+                    raise InternalError(f"{operation}: it ended without a result")
+                # The end is waited for: the connection is good for the next call only after it.
+                running.take()
+            except BaseException:
+                running.linger(grace_ms)
+                raise
             return event
 
-    def _ask(self, operation: str, request: Mapping[str, object]) -> dict[str, Any]:
+    def _ask(
+        self, operation: str, request: Mapping[str, object], grace_ms: int = 0
+    ) -> dict[str, Any]:
         """The head of that event."""
-        head: dict[str, Any] = _marshal.decode(self._call(operation, request).head)
+        event = self._call(operation, request, grace_ms)
+        head: dict[str, Any] = _marshal.decode(event.head)
         return head
 
     def _facts(self) -> dict[str, Any]:

@@ -246,9 +246,11 @@ class ManagementClient(Client):
 
         True if this call removed it, False if there was none.
         Irreversible: cloud GPUs are given back, private workers unassigned.
+        Ctrl-C during it takes effect after 0.15 s, in which the request still gets out: a second
+        one, while a `finally` tidies up after the first, would leave the workload running.
         """
         request = Request(workload_slug=workload_slug, project=project, **clock_options(timeout))
-        deleted: bool = self._ask("delete", request)["deleted"]
+        deleted: bool = self._ask("delete", request, grace_ms=150)["deleted"]
         return deleted
 
 

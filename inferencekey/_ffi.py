@@ -114,10 +114,10 @@ class Operation:
         )
         _check(status, err)
 
-    def next(self) -> Event | None:
-        """The next event; None if a slice of time brought none, or if the operation `ended`."""
+    def next(self, wait_ms: int = SLICE_MS) -> Event | None:
+        """The next event; None if `wait_ms` brought none, or if the operation `ended`."""
         box, err = _box("ikey_event"), _box("ikey_error")
-        status = lib.ikey_op_next(self._box[0], SLICE_MS, box, err)
+        status = lib.ikey_op_next(self._box[0], wait_ms, box, err)
         if status == lib.IKEY_OK:
             event = Event(box)
             if event.kind != lib.IKEY_EVENT_NOTICE:
@@ -146,6 +146,14 @@ class Operation:
             if event is not None:
                 return event
         return None
+
+    def linger(self, wait_ms: int) -> None:
+        """Goes on for a moment, whatever comes of it. Does nothing after the end."""
+        if wait_ms and not self.ended:
+            try:
+                self.next(wait_ms)
+            except _errors.InferenceKeyError:
+                return
 
     def free(self) -> None:
         """Ends the operation, and closes its connection if it was not over. Never blocks."""
