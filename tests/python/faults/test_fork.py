@@ -9,7 +9,18 @@ import pytest
 from authority import Authority
 from child import run, running
 from clients import API_KEY, LIVE, completion, delta
-from double import LAST_CHUNK, Double, Request, Step, Until, answer, chunk, chunked_head, frames
+from double import (
+    HANG,
+    LAST_CHUNK,
+    Double,
+    Request,
+    Step,
+    Until,
+    answer,
+    chunk,
+    chunked_head,
+    frames,
+)
 
 FORK = """
 # From 3.12 on Python warns of a fork beside threads, which is the point here.
@@ -257,6 +268,34 @@ print(text + "".join(chunk.text for chunk in stream))
         )
     ) as double:
         assert run(FORK + program, double.url) == (0, "Hello\n", "")
+
+
+ENDING = [
+    ("a stream is closed", "stream.close()"),
+    ("a stream is dropped", "del stream"),
+    ("the client is closed", "client.close()"),
+]
+
+
+@pytest.mark.parametrize("end", [row[1] for row in ENDING], ids=[row[0] for row in ENDING])
+def test_a_living_child_does_not_keep_a_stream_open(end: str) -> None:
+    """The child has a copy of the socket; the server is told all the same, and stops writing."""
+    program = f"""
+stream = bot.generate_text_stream(prompt="stream")
+next(stream)
+pid = in_child(sys.stdin.readline)
+{end}
+print("ended", flush=True)
+assert outcome(pid) == 0
+"""
+    with (
+        Double([STREAM_HEAD, HANG]) as double,
+        running(f"ARGS = {[double.url]!r}\n" + FORK + program) as process,
+    ):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ended\n"
+        assert double.journal.connections[0].closed.wait(1)
+        assert process.communicate("leave\n", timeout=10) == ("", "")
 
 
 # Each program asks from several processes and prints nothing unless a text is not its own.

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
+use std::process;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
@@ -18,16 +20,16 @@ const READ_SIZE: usize = 64 * 1024;
 
 /// A TCP stream, shared so that whoever waits for it keeps it open meanwhile.
 #[derive(Clone)]
-pub(super) struct Tcp(Arc<TcpStream>);
+pub(super) struct Tcp(Arc<Stream>);
 
 impl Tcp {
     /// `stream` must be non-blocking.
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self(Arc::new(stream))
+        Self(Arc::new(Stream { tcp: stream, process: process::id() }))
     }
 
     pub(super) fn stream(&self) -> &TcpStream {
-        &self.0
+        &self.0.tcp
     }
 
     /// Says that the future being polled goes on once the stream is ready.
@@ -37,7 +39,7 @@ impl Tcp {
 }
 
 /// A stream that somebody else holds.
-pub(super) struct WeakTcp(Weak<TcpStream>);
+pub(super) struct WeakTcp(Weak<Stream>);
 
 impl WeakTcp {
     pub(super) fn is_gone(&self) -> bool {
@@ -47,21 +49,49 @@ impl WeakTcp {
     /// Ends the stream on the wire; whoever holds it reads its end.
     pub(super) fn shut(&self) {
         if let Some(stream) = self.0.upgrade() {
-            // A stream that the server has ended already cannot be shut, and need not be.
-            let _ = stream.shutdown(Shutdown::Both);
+            stream.shut();
         }
+    }
+}
+
+/// A stream that ends on the wire when it is dropped.
+struct Stream {
+    tcp: TcpStream,
+    process: u32,
+}
+
+impl Stream {
+    /// To close the descriptor is not enough: a forked child may live on with a copy of it. In the child itself the
+    /// connection is the parent's, who goes on.
+    fn shut(&self) {
+        if self.process == process::id() {
+            // A stream that the server has ended already cannot be shut, and need not be.
+            let _ = self.tcp.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.tcp.as_fd()
     }
 }
 
 impl Read for Tcp {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*self.0).read(buffer)
+        self.stream().read(buffer)
     }
 }
 
 impl Write for Tcp {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        (&*self.0).write(bytes)
+        self.stream().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
