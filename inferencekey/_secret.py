@@ -6,6 +6,8 @@ import codecs
 import json
 import os
 
+from inferencekey._errors import ValidationError
+
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,16 +49,26 @@ class Secret:
         raise TypeError("a token is not pickled: it stays in its process")
 
 
+class NoText(Secret):
+    """What was given as a token and is no text."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(b"")
+        self.kind = kind
+
+
 def token(text: str | None) -> Secret:
     """A token as a JSON value, made before anything can fail with the token in a variable.
 
-    So nothing fails here: what is no text becomes `false` and a lone surrogate becomes U+FFFD,
-    and the core refuses both.
+    So nothing fails here: what is no text is refused where it is used, and a lone surrogate
+    becomes U+FFFD, which the core refuses.
     """
     if text is None:
         return Secret(b"null")
     if not isinstance(text, str):
-        return Secret(b"false")
+        return NoText(type(text).__name__)
     whole = str.__str__(text).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return Secret(json.dumps(whole).encode("ascii"))
 
@@ -79,6 +91,12 @@ def environment(*own: bytes) -> Secret:
 
 
 def with_secrets(options: bytes, secrets: Mapping[str, Secret]) -> Secret:
-    """The non-empty JSON object `options` with the secrets under further keys."""
+    """The non-empty JSON object `options` with the secrets under further keys.
+
+    Raises ValidationError for a token that is no text.
+    """
+    for name, secret in secrets.items():
+        if isinstance(secret, NoText):
+            raise ValidationError(f"`{name}` must be a string, not {secret.kind}", field=name)
     members = (b',"%b":%b' % (name.encode("ascii"), s.reveal()) for name, s in secrets.items())
     return Secret(options[:-1] + b"".join(members) + b"}")

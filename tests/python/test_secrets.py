@@ -21,6 +21,7 @@ from inferencekey import (
     DataClient,
     InferenceKeyError,
     ManagementClient,
+    ValidationError,
     WorkloadSpec,
 )
 from inferencekey._secret import Secret, token
@@ -200,3 +201,17 @@ def test_requests_never_hold_a_token_but_in_their_header() -> None:
         for request in double.journal.requests:
             assert request.headers.pop("authorization") == f"Bearer {SDK_TOKEN}"
             assert not shows_a_secret(f"{request.target} {request.headers} {request.body!r}")
+
+
+@pytest.mark.parametrize("value", [API_KEY.encode(), [API_KEY], 5, False, {}])
+def test_a_token_is_text(value: object) -> None:
+    """The error names the argument and the type, and not the value."""
+    kind = type(value).__name__
+    for name, make in (
+        ("sdk_token", lambda: ManagementClient(base_url="http://h", sdk_token=as_any(value))),
+        ("api_key", lambda: DataClient.from_env(project="p", api_key=as_any(value))),
+    ):
+        with pytest.raises(ValidationError) as caught:
+            make()
+        assert str(caught.value) == f"`{name}` must be a string, not {kind}"
+        assert caught.value.field == name
