@@ -53,6 +53,10 @@ test-python: $(VENV)/.built $(VENV)/.dev ## Run the Python tests, end to end ove
 test-package: $(VENV)/.built $(VENV)/.dev ## Build sdist and wheel, install each into an empty venv and use it
 	tests/package/run.sh
 
+.PHONY: soak
+soak: $(VENV)/.built $(VENV)/.dev ## Look for leaks over 100,000 calls of each kind (about half an hour)
+	SOAK_CALLS=100000 $(BIN)/python -m pytest --quiet -n 2 --timeout 7200 tests/python/faults/test_leaks.py
+
 # --- Building --------------------------------------------------------------------------------------------------------
 
 .PHONY: build

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -21,11 +21,11 @@ from inferencekey import *
 
 
 @contextlib.contextmanager
-def running(program: str) -> Iterator[subprocess.Popen[str]]:
-    """The program, started; killed with all its children on the way out."""
+def running(program: str, flags: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
+    """The program, started; killed with all its children on the way out. `flags` are Python's."""
     environment = {**os.environ, "PYTHONPATH": str(HERE)}
     process = subprocess.Popen(
-        [sys.executable, "-X", "faulthandler", "-c", PREAMBLE + program],
+        [sys.executable, "-X", "faulthandler", *flags, "-c", PREAMBLE + program],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -41,8 +41,10 @@ def running(program: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def run(program: str, *arguments: str, seconds: float = 15.0) -> tuple[int, str, str]:
+def run(
+    program: str, *arguments: str, seconds: float = 15.0, flags: Sequence[str] = ()
+) -> tuple[int, str, str]:
     """Exit status, stdout and stderr of the program; `arguments` stand in `ARGS`."""
-    with running(f"ARGS = {arguments!r}\n{program}") as process:
+    with running(f"ARGS = {arguments!r}\n{program}", flags) as process:
         out, err = process.communicate(timeout=seconds)
         return process.returncode, out, err
