@@ -46,6 +46,17 @@ read.wait()
 """,
     ),
     (
+        "a daemon thread in the pause before a retry",
+        """
+seen = threading.Event()
+def told(retry):
+    seen.set()
+busy = DataClient(base_url=url, project="acme", api_key=API_KEY, on_retry=told).endpoint("bot")
+threading.Thread(target=lambda: busy.generate_text(prompt="busy"), daemon=True).start()
+seen.wait()
+""",
+    ),
+    (
         "daemon threads that go on calling",
         """
 def calls():
@@ -105,6 +116,8 @@ def respond(request: Request) -> list[Step] | bytes:
         return answer([LIVE])
     if b"hang" in request.body:
         return [HANG]
+    if b"busy" in request.body:
+        return answer({"error": {"message": "busy"}}, 503, {"retry-after": "20"})
     if request.json()["stream"]:
         return [chunked_head() + chunk(frames(delta("Hel"), delta("lo"))), HANG]
     return answer(completion("Hi"))
@@ -142,7 +155,7 @@ STATUSES = [
     ("end", "status", "last_line"), [row[1:] for row in STATUSES], ids=[row[0] for row in STATUSES]
 )
 def test_the_exit_status_is_the_programs_own(end: str, status: int, last_line: list[str]) -> None:
-    """With a stream open and a daemon thread in a call."""
+    """With a stream open and a daemon thread in a call; no traceback but the program's own."""
     program = """
 stream = bot.generate_text_stream(prompt="Hi")
 next(stream)
@@ -151,6 +164,7 @@ threading.Thread(target=lambda: bot.generate_text(prompt="hang"), daemon=True).s
     with Double(respond) as double:
         found, out, err = run(CLIENTS + program + end, double.url, seconds=10)
     assert (found, out, err.splitlines()[-1:]) == (status, "", last_line)
+    assert err.count("Traceback") == len(last_line)
 
 
 def test_a_second_interpreter_does_no_harm() -> None:
