@@ -81,9 +81,34 @@ extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_real
 extern void *__libc_memalign(size_t, size_t);
 extern void __libc_free(void *);
 
+// The library's live blocks, by address: it may free one in a tail call, and then its caller seems to have called. A block
+// has its place within WINDOW places from where its address says.
+enum { PLACES = 1 << 16, WINDOW = 64 };
+static _Atomic(void *) places[PLACES + WINDOW];
+
+static _Atomic(void *) *place_of(void *block) {
+    return &places[((uintptr_t)block >> 4) * 0x9e3779b97f4a7c15u >> 48];
+}
+
+static bool replaced(void *block, void *before, void *after) {
+    for (int at = 0; at < WINDOW; at++) {
+        void *expected = before;
+        if (atomic_compare_exchange_strong(&place_of(block)[at], &expected, after)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void *counted(void *block, bool from_library) {
-    live_blocks += from_library && block != NULL;
+    live_blocks += from_library && block != NULL && replaced(block, NULL, block);
     return block;
+}
+
+static bool forgotten(void *block) {
+    bool was_counted = block != NULL && replaced(block, block, NULL);
+    live_blocks -= was_counted;
+    return was_counted;
 }
 
 void *malloc(size_t size) {
@@ -95,7 +120,13 @@ void *calloc(size_t count, size_t size) {
 }
 
 void *realloc(void *block, size_t size) {
-    return FAILS(MEMORY) ? NULL : counted(__libc_realloc(block, size), FROM_LIBRARY && block == NULL);
+    if (FAILS(MEMORY)) {
+        return NULL;
+    }
+    bool was_counted = forgotten(block);
+    void *moved = __libc_realloc(block, size);
+    counted(moved == NULL ? block : moved, was_counted || (block == NULL && FROM_LIBRARY));
+    return moved;
 }
 
 int posix_memalign(void **block, size_t alignment, size_t size) {
@@ -104,7 +135,7 @@ int posix_memalign(void **block, size_t alignment, size_t size) {
 }
 
 void free(void *block) {
-    live_blocks -= FROM_LIBRARY && block != NULL;
+    forgotten(block);
     __libc_free(block);
 }
 
