@@ -50,6 +50,13 @@ def declarations(header: str) -> str:
     return code
 
 
+# What `_ffi.py` keeps in boxes: variables of C that hold one handle, and free it when they go. They
+# do so in C, because a signal handler may run, and raise, in whatever Python code runs then; there
+# the exception would be lost, and Ctrl-C with it.
+BOXED = ("client", "op", "event", "error")
+FREE_BOXED = "static void free_boxed_{0}(ikey_{0} **box)"
+
+
 def _nesting(directive: str) -> int:
     if re.match(r"#\s*if", directive):
         return 1
@@ -60,10 +67,14 @@ def ffibuilder() -> FFI:
     """The module's description, as `setup.py` hands it to cffi."""
     ffi = FFI()
     ffi.cdef(declarations(HEADER.read_text(encoding="utf-8")))
+    signatures = [FREE_BOXED.format(kind) for kind in BOXED]
+    ffi.cdef("".join(f"{signature};\n" for signature in signatures))
+    bodies = [f"{{ (void)ikey_{kind}_free(*box); }}" for kind in BOXED]
+    functions = [f"{signature} {body}" for signature, body in zip(signatures, bodies, strict=True)]
     origin = "@loader_path" if sys.platform == "darwin" else "$ORIGIN"
     ffi.set_source(
         "inferencekey._native",
-        '#include "inferencekey.h"',
+        "\n".join(['#include "inferencekey.h"', *functions]),
         include_dirs=[str(HEADER.parent)],
         libraries=["inferencekey"],
         depends=[str(HEADER), str(ROOT / "build_ffi.py"), str(ROOT / "setup.py")],

@@ -233,12 +233,13 @@ def exception(facts: dict[str, Any]) -> _errors.InferenceKeyError:
     return kind(message, **attributes)
 
 
-# Each C type's own free function, for boxes.
+# What frees the handle in a box of each C type. It is no Python code: there a signal handler might
+# raise where nobody can catch it.
 _FREE = {
-    "ikey_client": lib.ikey_client_free,
-    "ikey_op": lib.ikey_op_free,
-    "ikey_event": lib.ikey_event_free,
-    "ikey_error": lib.ikey_error_free,
+    "ikey_client": lib.free_boxed_client,
+    "ikey_op": lib.free_boxed_op,
+    "ikey_event": lib.free_boxed_event,
+    "ikey_error": lib.free_boxed_error,
 }
 
 
@@ -248,9 +249,4 @@ def _box(kind: str) -> Box:
     It exists before the call that fills it, so an exception from a signal handler at any point
     leaks nothing.
     """
-    free = _FREE[kind]
-
-    def destroy(box: Box) -> None:
-        free(box[0])
-
-    return ffi.gc(ffi.new(f"{kind} **"), destroy)
+    return ffi.gc(ffi.new(f"{kind} **"), _FREE[kind])

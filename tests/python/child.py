@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from shown import shows_a_secret
+
 HERE = Path(__file__).parent
 
 PREAMBLE = """
@@ -47,4 +49,5 @@ def run(
     """Exit status, stdout and stderr of the program; `arguments` stand in `ARGS`."""
     with running(f"ARGS = {arguments!r}\n{program}", flags) as process:
         out, err = process.communicate(timeout=seconds)
-        return process.returncode, out, err
+    assert not shows_a_secret(out + err), "the program printed a token"
+    return process.returncode, out, err

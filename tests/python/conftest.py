@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import hypothesis
 import pytest
+from shown import shows_a_secret
 
 # Whoever starts the tests in the background may have had SIGINT ignored, which every child would
 # inherit: no Ctrl-C in any of them. A handler is not inherited.
@@ -36,6 +37,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker(pytest.mark.timeout(40 + hypothesis.settings().max_examples))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fails a test during which a token of ours was printed or logged, whatever it tested."""
+    report = yield
+    if shows_a_secret("".join(text for _, text in report.sections)):
+        report.outcome, report.sections = "failed", []
+        report.longrepr = "a token stands in what was printed or logged during this test"
+    return report
 
 
 @pytest.fixture(autouse=True)

@@ -195,6 +195,33 @@ print(text)
     assert (out, err) == ("Hello\n", "")
 
 
+def test_no_ctrl_c_is_lost() -> None:
+    """Wherever in the SDK the signal arrives: an interrupt that nobody sees is a hang."""
+    program = """
+import random
+interrupts = 0
+def interrupt(*_):
+    global interrupts
+    interrupts += 1
+    raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, interrupt)
+caught = 0
+for n in range(1000):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0001, 0.002))
+        while True:
+            bot.generate_text(prompt="Hi")
+    except KeyboardInterrupt:
+        caught += 1
+print(caught == interrupts)
+"""
+    with (
+        Double(lambda request: answer(completion("Hi"))) as double,
+        running(CLIENTS.format(url=double.url) + program) as process,
+    ):
+        assert process.communicate(timeout=15) == ("True\n", "")
+
+
 def test_an_exception_of_a_handler_comes_out_unchanged() -> None:
     """A soft time limit that raises ends the call with its own exception."""
     program = """

@@ -300,7 +300,7 @@ def test_multiprocessing_takes_clients_as_arguments(method: str, tmp_path: Path)
     program = tmp_path / "program.py"
     program.write_text(WORKERS)
     with Double(respond) as double:
-        assert run(STARTED, str(program), method, double.url) == (0, f"{[API_KEY] * 4}\n", "")
+        assert run(STARTED, str(program), method, double.url) == (0, "4 good keys\n", "")
 
 
 WORKERS = """
@@ -326,7 +326,8 @@ if __name__ == "__main__":
     first = answers.get()
     process.join()
     with context.Pool(1) as pool:
-        print([*first, *pool.map(ask, [bot, bot])])
+        keys = [*first, *pool.map(ask, [bot, bot])]
+    print(keys.count(key), "good keys")
 """
 STARTED = """
 program, method, url = ARGS
