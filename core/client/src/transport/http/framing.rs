@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use super::traffic::{MOST_INTERIM, Traffic};
 use crate::error::{Class, Error, Stage, code};
 
-/// Limit `response_head`: the heads of interim responses count too.
+/// Limit `response_head`. hyper looks at it after each read, and at each interim head by itself.
 pub(super) const RESPONSE_HEAD_BYTES: usize = 256 * 1024;
 /// Limit `header_lines`.
 pub(super) const HEADER_LINES: usize = 200;
