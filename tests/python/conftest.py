@@ -6,10 +6,11 @@ import gc
 import os
 import signal
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import hypothesis
 import pytest
-from shown import shows_a_secret
+from shown import check, shows_a_secret
 
 # Whoever starts the tests in the background may have had SIGINT ignored, which every child would
 # inherit: no Ctrl-C in any of them. A handler is not inherited.
@@ -40,10 +41,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Fails a test during which a token of ours was printed or logged, whatever it tested."""
     report = yield
-    if shows_a_secret("".join(text for _, text in report.sections)):
+    if shows_a_secret("".join([item.nodeid, *(text for _, text in report.sections)])):
         report.outcome, report.sections = "failed", []
         report.longrepr = "a token stands in what was printed or logged during this test"
     return report
@@ -55,6 +58,19 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("INFERENCEKEY_", "SSL_CERT_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def watched_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Output that a test reads itself is in no report, so it is looked through here."""
+    read = pytest.CaptureFixture.readouterr
+
+    def watched(capture: pytest.CaptureFixture[Any]) -> Any:
+        found = read(capture)
+        check(str(found.out), str(found.err))
+        return found
+
+    monkeypatch.setattr(pytest.CaptureFixture, "readouterr", watched)
 
 
 @pytest.fixture

@@ -23,3 +23,9 @@ def shows_a_secret(text: str) -> bool:
     """Does the text hold a part of a token that no output may hold."""
     encoded = [form for token in (SDK_TOKEN, API_KEY) for form in forms(token)]
     return SECRET in text or any(form in text for form in encoded)
+
+
+def check(*texts: str) -> None:
+    """Fail, without repeating it, if one of them does."""
+    if any(map(shows_a_secret, texts)):
+        raise AssertionError("a token stands in the output") from None

@@ -5,16 +5,22 @@ from __future__ import annotations
 import base64
 import copy
 import gc
+import logging
+import os
 import pickle
+import re
+import subprocess
+import sys
 import traceback
 import urllib.parse
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import CellType, ModuleType
 from typing import Any
 
 import pytest
-from clients import API_KEY, LIVE, SDK_TOKEN, SPEC, data, endpoint, management
-from double import Double, answer
+from clients import API_KEY, LIVE, SDK_TOKEN, SPEC, completion, data, delta, endpoint, management
+from double import Double, Request, answer, sse
 from shown import shows_a_secret
 
 from inferencekey import (
@@ -214,7 +220,9 @@ def test_requests_never_hold_a_token_but_in_their_header() -> None:
             assert not shows_a_secret(f"{request.target} {request.headers} {request.body!r}")
 
 
-@pytest.mark.parametrize("value", [API_KEY.encode(), [API_KEY], 5, False, {}])
+@pytest.mark.parametrize(
+    "value", [API_KEY.encode(), [API_KEY], 5, False, {}], ids=lambda value: type(value).__name__
+)
 def test_a_token_is_text(value: object) -> None:
     """The error names the argument and the type, and not the value."""
     kind = type(value).__name__
@@ -226,3 +234,98 @@ def test_a_token_is_text(value: object) -> None:
             make()
         assert str(caught.value) == f"`{name}` must be a string, not {kind}"
         assert caught.value.field == name
+
+
+def test_no_log_record_shows_a_token(caplog: pytest.LogCaptureFixture) -> None:
+    """At DEBUG, with a server that says the token back in each of its answers."""
+    seen: set[str] = set()
+
+    def echo(request: Request) -> bytes:
+        """The first time a refusal, so that each call is tried again."""
+        token = request.headers["authorization"].removeprefix("Bearer ")
+        headers = {"x-request-id": token, "x-echo": token}
+        if request.target not in seen:
+            seen.add(request.target)
+            words = {"error": {"code": token, "message": " ".join(echoes(token))}}
+            return answer(words, 429, {**headers, "retry-after": "0"})
+        if "readiness" in request.target:
+            return sse({"phase": "ready", "message": token})
+        if request.method == "GET":
+            return answer([{**LIVE, "description": token}], headers=headers)
+        if b'"stream":true' in request.body:
+            return sse(delta("Hi", "stop"), "[DONE]")
+        return answer(completion("Hi"), headers=headers)
+
+    with caplog.at_level(logging.DEBUG), Double(echo) as double:
+        mgmt, bot = management(double), endpoint(double)
+        mgmt.list()
+        mgmt.ensure(SPEC)
+        mgmt.wait_until_ready("bot", silent=True)
+        bot.generate_text(prompt="Hi")
+        seen.clear()
+        list(bot.generate_text_stream(prompt="Hi"))
+    assert len(caplog.records) >= 4
+    for record in caplog.records:
+        assert not shows_a_secret(f"{record.getMessage()} {vars(record)}")
+
+
+LEAKS = """
+import base64, logging, sys
+import pytest
+from child import run, running
+from clients import SDK_TOKEN
+
+def test_prints():
+    print(SDK_TOKEN)
+
+def test_writes_a_part_to_stderr():
+    sys.stderr.write(SDK_TOKEN[20:40])
+
+def test_logs():
+    logging.getLogger("x").warning(SDK_TOKEN)
+
+def test_encodes():
+    print(base64.b64encode(b"Bearer " + SDK_TOKEN.encode()))
+
+def test_reads_what_it_printed(capsys):
+    print(SDK_TOKEN)
+    capsys.readouterr()
+
+def test_has_a_child_that_prints():
+    run("print(SDK_TOKEN)")
+
+def test_leaves_a_child_that_prints():
+    with running("print(SDK_TOKEN)") as process:
+        process.wait()
+
+@pytest.mark.parametrize("token", [SDK_TOKEN])
+def test_is_called(token):
+    pass
+
+@pytest.fixture
+def late():
+    yield
+    print(SDK_TOKEN)
+
+def test_has_a_fixture_that_prints(late):
+    pass
+"""
+
+
+def test_a_token_in_any_output_of_a_test_fails_it(tmp_path: Path) -> None:
+    """The watch over all tests of this folder sees every way out."""
+    conftest = Path(__file__).with_name("conftest.py")
+    (tmp_path / "conftest.py").write_text(conftest.read_text())
+    leaks = tmp_path / "test_leaks.py"
+    leaks.write_text(LEAKS + "\ndef test_is_good():\n    print(SDK_TOKEN[:15])\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", str(leaks)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(conftest.parent)},
+        capture_output=True,
+        text=True,
+        timeout=15,
+    )
+    bad = set(re.findall(r"^(?:FAILED|ERROR) test_leaks\.py::(\w+)", done.stdout, re.MULTILINE))
+    assert bad == set(re.findall(r"^def (test_\w+)", LEAKS, re.MULTILINE))
+    assert "PASSED test_leaks.py::test_is_good" in done.stdout

@@ -6,7 +6,7 @@ import urllib.parse
 from collections.abc import Callable
 
 import pytest
-from clients import API_KEY, LIVE, SDK_TOKEN, completion, data, management
+from clients import API_KEY, LIVE, SDK_TOKEN, SPEC, completion, data, management
 from double import Double, Request, answer
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -109,6 +109,26 @@ def refused(call: Callable[[], object]) -> InferenceKeyError | None:
     except InferenceKeyError as error:
         return error
     return None
+
+
+@pytest.mark.parametrize("workload", ["a/b", "a?b", "a#b", "a%2fb", "a b", "é", "a\\b", "../x"])
+def test_an_id_of_the_servers_is_one_segment(workload: str) -> None:
+    """Whatever the platform calls a workload, the write goes to that one."""
+    live = {**LIVE, "id": workload}
+    with Double(answer([{**live, "name": "Another"}]), answer(live)) as double:
+        management(double).ensure(SPEC)
+        del double.journal.requests[0]
+        assert segments(double) == ["api", "workloads", workload]
+
+
+@pytest.mark.parametrize("workload", ["..", ".", "a\r\nx: y", "a\0b"])
+def test_an_id_of_the_servers_that_is_no_segment_is_refused(workload: str) -> None:
+    """Nothing is written on the strength of it."""
+    with Double(answer([{**LIVE, "id": workload, "name": "Another"}])) as double:
+        refusal = refused(lambda: management(double).ensure(SPEC))
+        assert refusal is not None
+        assert "`id`" in str(refusal)
+        assert [request.method for request in double.journal.requests] == ["GET"]
 
 
 BAD_TOKENS = [
