@@ -80,8 +80,11 @@ for _ in range(40):
         "a call inside __del__",
         """
 class Last:
-    def __del__(self):
-        self.client.get("bot")
+    def __del__(self, refused=InferenceKeyError):
+        try:
+            self.client.get("bot")
+        except refused:
+            pass  # Of two objects that go together, either may be the first.
 last = Last()
 last.client = mgmt
 """,

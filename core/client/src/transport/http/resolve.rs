@@ -22,8 +22,9 @@ pub(super) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Er
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    let lookup =
-        Lookup::start(host.to_owned(), port).map_err(|error| failure::connect(&error, false))?;
+    let name = host.to_owned();
+    let lookup = Lookup::start(move || look_up(&name, port))
+        .map_err(|error| failure::connect(&error, false))?;
     match lookup.answer().await {
         Ok(addresses) if !addresses.is_empty() => Ok(addresses),
         Ok(_) => Err(failure::dns(host, "no address")),
@@ -31,6 +32,11 @@ pub(super) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Er
         Err(error) if error.raw_os_error().is_some() => Err(failure::connect(&error, false)),
         Err(error) => Err(failure::dns(host, &error.to_string())),
     }
+}
+
+fn look_up(host: &str, port: u16) -> Answer {
+    let found = (host, port).to_socket_addrs().map(Iterator::collect);
+    found.map_err(|error| no_descriptor().unwrap_or(error))
 }
 
 /// Why nothing can be opened at the moment, if so: `getaddrinfo` then says that the name is unknown.
@@ -45,13 +51,12 @@ struct Lookup {
 }
 
 impl Lookup {
-    fn start(host: String, port: u16) -> io::Result<Self> {
+    fn start(look_up: impl FnOnce() -> Answer + Send + 'static) -> io::Result<Self> {
         let (done, thread_end): (PipeReader, PipeWriter) = io::pipe()?;
         let answer = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&answer);
         threads::spawn(c"inferencekey-dns", move || {
-            let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
-            let found = found.map_err(|error| no_descriptor().unwrap_or(error));
+            let found = look_up();
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
             drop(thread_end);
         })?;
@@ -70,5 +75,35 @@ impl Lookup {
             }
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::driver::Deadline;
+    use crate::driver::block::{Driven, drive};
+
+    #[test]
+    fn a_lookup_that_hangs_does_not_hold_the_caller() {
+        let (release, held) = mpsc::channel::<()>();
+        let hangs = move || {
+            let _ = held.recv();
+            Ok(Vec::new())
+        };
+        let lookup = Lookup::start(hangs).expect("a thread");
+        let mut answer = pin!(lookup.answer());
+        let at_once = Deadline::after(Some(Duration::ZERO));
+        let left = drive(at_once, |context| answer.as_mut().poll(context));
+        assert!(matches!(left, Driven::Elapsed), "the caller is free to cancel, or to give up");
+
+        drop(release);
+        let never = Deadline::after(None);
+        let found = drive(never, |context| answer.as_mut().poll(context));
+        assert!(matches!(found, Driven::Ready(Ok(addresses)) if addresses.is_empty()));
     }
 }
