@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import copy
 import math
-import os
 import pickle
 import urllib.parse
 from collections.abc import Callable
@@ -283,12 +282,9 @@ def test_a_relative_ca_bundle_is_found_from_another_working_directory(
 ) -> None:
     """A daemon goes to `/` after its fork."""
     monkeypatch.setenv("INFERENCEKEY_SDK_TOKEN", SDK_TOKEN)
-    monkeypatch.chdir(Path(__file__).parent)
-    bundle = tmp_path / "ca.pem"
-    bundle.write_text(CERTIFICATE)
-    mgmt = ManagementClient(
-        base_url="https://127.0.0.1:9", sdk_token=SDK_TOKEN, ca_bundle=os.path.relpath(bundle)
-    )
+    monkeypatch.chdir(tmp_path)
+    Path("ca.pem").write_text(CERTIFICATE)
+    mgmt = ManagementClient(base_url="https://127.0.0.1:9", sdk_token=SDK_TOKEN, ca_bundle="ca.pem")
     monkeypatch.chdir("/")
     twins = [copy.copy(mgmt), pickle.loads(pickle.dumps(mgmt))]
     assert [repr(twin) for twin in twins] == [repr(mgmt)] * 2
