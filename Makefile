@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 CARGO := cargo
 CARGO_IN_CORE := cd core && $(CARGO)
+TARGET ?= sse
+SECONDS ?= 60
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
 RUST_SOURCES := $(shell find core -path core/target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
@@ -56,6 +58,19 @@ test-package: $(VENV)/.built $(VENV)/.dev ## Build sdist and wheel, install each
 .PHONY: soak
 soak: $(VENV)/.built $(VENV)/.dev ## Look for leaks over 100,000 calls of each kind (about half an hour)
 	SOAK_CALLS=100000 $(BIN)/python -m pytest --quiet -n 2 --timeout 7200 tests/python/faults/test_leaks.py
+
+# The compiler flags are those of libFuzzer's coverage. They are not stable, and the stable compiler has them all the same.
+FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Ccodegen-units=1 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares
+
+.PHONY: fuzz
+fuzz: ## Look for new inputs of TARGET (sse, answers, …: see core/fuzz) for SECONDS; they go to build/fuzz
+	mkdir -p build/fuzz/$(TARGET)
+	cd core/fuzz/libfuzzer && RUSTC_BOOTSTRAP=1 RUSTFLAGS="$(FUZZ_FLAGS)" $(CARGO) build --quiet --release --locked \
+	    --target x86_64-unknown-linux-gnu --target-dir ../../target/fuzz
+	cd build/fuzz && TARGET=$(TARGET) ../../core/target/fuzz/x86_64-unknown-linux-gnu/release/fuzz \
+	    $(TARGET) ../../core/fuzz/corpus/$(TARGET) -max_total_time=$(SECONDS) -timeout=10 -max_len=8192
 
 # --- Building --------------------------------------------------------------------------------------------------------
 

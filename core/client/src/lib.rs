@@ -12,6 +12,8 @@ mod control;
 mod data;
 mod driver;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod json;
 mod memory;
 mod operation;

@@ -6,7 +6,7 @@
 mod compare;
 mod create;
 mod delete;
-mod drift;
+pub(crate) mod drift;
 mod ensure;
 mod list;
 mod number;
@@ -23,6 +23,8 @@ use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use compare::Change;
 pub(crate) use delete::delete;
 pub(crate) use ensure::{ensure, plan};
 pub(crate) use wait::wait;
