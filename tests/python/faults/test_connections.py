@@ -206,6 +206,23 @@ def test_heads_and_chunk_sizes_are_cut_at_a_named_limit(limit: str, script: list
         assert len(double.journal.connections) == 2
 
 
+@pytest.mark.parametrize("every", [None, 50_000], ids=["whole", "in pieces"])
+def test_a_head_of_exactly_the_limit_is_an_answer(every: int | None) -> None:
+    """256 KiB are allowed and one byte more is not, however the bytes arrive."""
+    body = GOOD.partition(b"\r\n\r\n")[2]
+    head = HEAD + b"content-length: %d\r\nx-a: " % len(body)
+    room = 256 * 1024 - len(head) - len(b"\r\n\r\n")
+
+    def script(padding: int) -> list[Step]:
+        return [Send(head + b"b" * padding + b"\r\n\r\n" + body, every=every)]
+
+    with Double(script(room), script(room + 1)) as double:
+        bot = endpoint(double)
+        assert bot.generate_text(prompt="Hi").text == "Hi"
+        with pytest.raises(LimitExceeded, match="limit `response_head`"):
+            bot.generate_text(prompt="Hi")
+
+
 ENDLESS = """
 import resource
 def peak():
