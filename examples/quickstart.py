@@ -3,18 +3,18 @@
 from inferencekey import Backend, DataClient, ManagementClient, WorkloadSpec
 
 mgmt = ManagementClient.from_env(project="acme")
-ref = mgmt.ensure(
-    WorkloadSpec(
-        name="support-bot",
-        slug="support-bot",
-        model="Qwen/Qwen2.5-0.5B-Instruct",
-        backend=Backend.VLLM,
-        command="vllm serve Qwen/Qwen2.5-0.5B-Instruct",
-    )
+spec = WorkloadSpec(
+    name="support-bot",
+    slug="support-bot",
+    model="Qwen/Qwen2.5-0.5B-Instruct",
+    backend=Backend.VLLM,
+    command="vllm serve Qwen/Qwen2.5-0.5B-Instruct",
 )
 try:
+    ref = mgmt.ensure(spec)
     mgmt.wait_until_ready(ref.workload_slug)
     endpoint = DataClient.from_env(project="acme").endpoint(ref.workload_slug)
     print(endpoint.generate_text(prompt="Hola").text)
 finally:
-    mgmt.delete(ref.workload_slug)
+    # Ctrl-C comes in the middle of `ensure` too: the workload exists before its answer is here.
+    mgmt.delete(spec.slug)

@@ -111,10 +111,10 @@ def test_cleanup_on_exit_deletes_when_killed_in_a_call(
     assert process.returncode != 0
 
 
-def test_quickstart_deletes_when_interrupted_in_the_wait(
+def test_quickstart_deletes_when_interrupted(
     platform: Platform, mgmt: ManagementClient
 ) -> None:
-    """Ctrl-C as soon as the workload exists, while the program waits for it."""
+    """Ctrl-C as soon as the workload exists: in the rest of `ensure`, or in the wait."""
     process = start(platform, str(EXAMPLES / "quickstart.py"))
     limit = time.monotonic() + 30
     while "support-bot" not in slugs(mgmt):
