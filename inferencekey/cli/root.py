@@ -1,70 +1,73 @@
-"""The root of the command line: the table of commands, and how errors are told."""
+"""The root of the command line: the table of commands, and how each run ends."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 
 import click
 
-from inferencekey.local.errors import EXTRA_PACKAGES, INSTALL, LocalError
+from inferencekey import __version__
 
+from . import exits, output
+from .failure import failure_of
 from .lazy import LazyGroup
 
-
-def _version() -> str:
-    try:
-        return metadata.version("inferencekey")
-    except metadata.PackageNotFoundError:
-        return "unknown"
-
+_HERE = "inferencekey.cli"
 
 root = LazyGroup(
     name="inferencekey",
-    help="Declare, run and call AI workloads.",
+    help="""Declare, run and call AI workloads.
+
+    \b
+    Examples:
+      inferencekey plan -f workloads.yaml
+      inferencekey apply -f workloads.yaml --wait
+      inferencekey ls
+
+    \b
+    Environment: INFERENCEKEY_BASE_URL, INFERENCEKEY_PROJECT,
+    INFERENCEKEY_SDK_TOKEN, INFERENCEKEY_API_KEY. Options win. Tokens are read
+    from the environment alone: everybody on a machine sees the options of a
+    process.
+
+    \b
+    Exit codes: 0 done, 1 error or wrong usage, 2 changes pending (plan),
+    3 not ready in time, 130 Ctrl-C.
+    """,
     table={
-        "local": ("inferencekey.cli.local", "Run the platform on this machine"),
+        "wait": (f"{_HERE}.wait", "Wait until workloads are ready"),
+        "ls": (f"{_HERE}.ls", "List the workloads of the project"),
+        "get": (f"{_HERE}.get", "Show one workload"),
+        "delete": (f"{_HERE}.delete", "Delete workloads"),
+        "local": (f"{_HERE}.local", "Run the platform on this machine"),
     },
 )
-root = click.version_option(_version(), message="%(prog)s %(version)s")(root)
+root = click.version_option(__version__, message="%(prog)s %(version)s")(root)
 
 
-def run(arguments: Sequence[str] | None) -> int:
+def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code. No failure of a command shows a stack
     trace."""
+    output.prepare()
     try:
         code = root.main(arguments, prog_name="inferencekey", standalone_mode=False)
-    except click.UsageError as wrong:
-        path = wrong.ctx.command_path if wrong.ctx else "inferencekey"
-        return _tell(wrong.format_message(), f"see `{path} --help`", code=2)
-    except click.ClickException as failure:
-        hint = getattr(failure, "hint", None)
-        return _tell(failure.format_message(), hint, code=failure.exit_code)
-    except LocalError as refusal:
-        return _tell(refusal.message, refusal.hint)
-    except ModuleNotFoundError as missing:
-        if missing.name not in EXTRA_PACKAGES:
-            raise
-        return _tell(f"this command needs the package `{missing.name}`", INSTALL)
     except (click.Abort, KeyboardInterrupt):
-        return 130
+        return exits.INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough. Python would complain once more when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as cause:
-        return _tell(": ".join(str(x) for x in (cause.filename, cause.strerror) if x), None)
-    return code if isinstance(code, int) else 0
+        return exits.ERROR
+    except Exception as error:
+        failure = failure_of(error)
+        if failure is None:
+            raise
+        return failure.tell(as_json=_asks_for_json(arguments))
+    return code if isinstance(code, int) else exits.OK
 
 
-def _tell(message: str, hint: str | None, *, code: int = 1) -> int:
-    """An error line without a full stop, a blank line, then what to do (style.md 3.6)."""
-    # None leaves it to click, which knows a terminal but not the NO_COLOR of no-color.org.
-    color = False if os.environ.get("NO_COLOR") else None
-    error = click.style("error:", fg="red", bold=True)
-    click.echo(f"{error} {message.rstrip('.')}", err=True, color=color)
-    if hint:
-        click.echo(f"\n{click.style('hint:', fg='cyan', bold=True)} {hint}", err=True, color=color)
-    return code
+def _asks_for_json(arguments: Sequence[str]) -> bool:
+    """Also where the command line is too wrong to be read; what follows `--` is no option."""
+    return "--json" in itertools.takewhile(lambda argument: argument != "--", arguments)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
+from inferencekey.cli.table import write_table
 from inferencekey.local.daemon import find_running
 from inferencekey.local.types import Json
 
 from . import options
-from .table import write_table
 
 
 @click.command("status")

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from inferencekey.cli.lazy import help_alone
+from inferencekey.cli.table import write_table
 from inferencekey.local.daemon import find_running
 from inferencekey.local.types import SCOPES, Json
 
 from . import options
-from .table import write_table
 
 command = click.Group(
     "token",

@@ -111,9 +111,7 @@ def test_cleanup_on_exit_deletes_when_killed_in_a_call(
     assert process.returncode != 0
 
 
-def test_quickstart_deletes_when_interrupted(
-    platform: Platform, mgmt: ManagementClient
-) -> None:
+def test_quickstart_deletes_when_interrupted(platform: Platform, mgmt: ManagementClient) -> None:
     """Ctrl-C as soon as the workload exists: in the rest of `ensure`, or in the wait."""
     process = start(platform, str(EXAMPLES / "quickstart.py"))
     limit = time.monotonic() + 30

@@ -1,0 +1,23 @@
+"""`inferencekey get`: one workload as it is live."""
+
+from __future__ import annotations
+
+import click
+
+from . import options, output
+
+
+@click.command("get", cls=options.Command)
+@click.argument("slug")
+@options.as_json
+@options.connection
+def command(slug: str, connection: options.Connection, as_json: bool) -> None:
+    """Show the workload SLUG.
+
+    \b
+    Examples:
+      inferencekey get support-bot
+      inferencekey get support-bot --json
+    """
+    workload = connection.management().get(slug)
+    output.data_json(workload)

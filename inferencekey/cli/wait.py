@@ -1,0 +1,33 @@
+"""`inferencekey wait`: until workloads are ready."""
+
+from __future__ import annotations
+
+import click
+
+from . import options, output
+from .ready import until_ready
+
+
+@click.command("wait", cls=options.Command)
+@click.argument("slugs", nargs=-1, required=True, metavar="SLUG...")
+@options.wait_timeout("--timeout")
+@options.as_json
+@options.connection_without_timeout
+def command(
+    slugs: tuple[str, ...], wait_timeout: float, connection: options.Connection, as_json: bool
+) -> None:
+    """Wait until each workload SLUG is ready to answer, and show what it waits for.
+
+    Exit codes: 0 ready, 3 not ready in time (waiting again is sensible), 1 failed.
+
+    \b
+    Examples:
+      inferencekey wait support-bot
+      inferencekey wait support-bot embedder --timeout 1800
+    """
+    waited = until_ready(connection.management(), slugs, wait_timeout)
+    if as_json:
+        output.data_json({"ready": [{"slug": slug, "seconds": s} for slug, s in waited.items()]})
+        return
+    for slug, seconds in waited.items():
+        output.data(f"{slug}  ready after {seconds:.1f} s")
