@@ -120,6 +120,10 @@ lock: $(VENV)/.dev ## Renew requirements/*.lock from requirements/*.in
 	    ../$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 	        --no-header --no-annotate $$name.in -o $$name.lock; done
 
+.PHONY: cli-help
+cli-help: $(VENV)/.built ## Renew the help texts in docs/cli.md
+	$(BIN)/python tools/cli_help.py
+
 .PHONY: models
 models: ## Train the bundled models anew (about 40 minutes on two cores; see tools/tiny_model/README.md)
 	$(PYTHON) -m venv build/models

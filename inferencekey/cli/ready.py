@@ -9,7 +9,10 @@ from inferencekey import ManagementClient
 
 
 def until_ready(
-    management: ManagementClient, slugs: Iterable[str], timeout: float
+    management: ManagementClient,
+    slugs: Iterable[str],
+    timeout: float,
+    project: str | None = None,
 ) -> dict[str, float]:
     """Wait for all of them; how many seconds each took, counted from the call.
 
@@ -21,6 +24,8 @@ def until_ready(
     for slug in dict.fromkeys(slugs):
         left = timeout - (time.monotonic() - began)
         # The first wait takes the timeout as it was given: what is wrong with it is said there.
-        management.wait_until_ready(slug, timeout=max(left, 0.0) if waited else timeout)
+        management.wait_until_ready(
+            slug, project=project, timeout=max(left, 0.0) if waited else timeout
+        )
         waited[slug] = round(time.monotonic() - began, 3)
     return waited
