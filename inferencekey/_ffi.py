@@ -51,6 +51,11 @@ _ATTRIBUTES: dict[str, Callable[[Any], object]] = {
 }
 
 
+def version() -> str:
+    """The version of the core, as it says."""
+    return ffi.string(lib.ikey_version()).decode("ascii")
+
+
 class Process:
     """Counts the forks up to now: a handle is good in the process that made it."""
 

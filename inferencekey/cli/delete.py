@@ -6,10 +6,11 @@ import click
 
 from . import options, output
 from .failure import Refusal
+from .slug import arguments
 
 
 @click.command("delete", cls=options.Command)
-@click.argument("slugs", nargs=-1, required=True, metavar="SLUG...")
+@arguments
 @options.yes
 @options.as_json
 @options.connection

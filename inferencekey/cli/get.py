@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from . import options, output
+from .slug import argument
 
 
 @click.command("get", cls=options.Command)
-@click.argument("slug")
+@argument
 @options.as_json
 @options.connection
 def command(slug: str, connection: options.Connection, as_json: bool) -> None:

@@ -6,10 +6,11 @@ import click
 
 from . import options, output
 from .ready import until_ready
+from .slug import arguments
 
 
 @click.command("wait", cls=options.Command)
-@click.argument("slugs", nargs=-1, required=True, metavar="SLUG...")
+@arguments
 @options.wait_timeout("--timeout")
 @options.as_json
 @options.connection_without_timeout
