@@ -60,7 +60,7 @@ _TIMEOUT = click.option(
     cls=ConnectionOption,
     type=float,
     metavar="SECONDS",
-    help="For each call, repeats included.  [default: 60]",
+    help="For each call, repeats included.  [default: 60; chat and embed: 600]",
 )
 _CONNECTION = [
     click.option("--base-url", cls=ConnectionOption, metavar="URL", help="Where the platform is."),
