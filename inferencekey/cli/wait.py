@@ -28,7 +28,5 @@ def command(
     """
     waited = until_ready(connection.management(), slugs, wait_timeout)
     if as_json:
-        output.data_json({"ready": [{"slug": slug, "seconds": s} for slug, s in waited.items()]})
-        return
-    for slug, seconds in waited.items():
-        output.data(f"{slug}  ready after {seconds:.1f} s")
+        rows = [{"slug": slug, "seconds": seconds} for slug, seconds in waited.items()]
+        output.data_json({"workloads": rows})

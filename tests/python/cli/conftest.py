@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from clients import SDK_TOKEN
+from double import Double
+from double.control_plane import ControlPlane, Workload
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -47,3 +50,26 @@ def up(run: Run) -> Iterator[Run]:
 def cli(*arguments: str) -> list[str]:
     """The command line's argv."""
     return [sys.executable, "-m", "inferencekey.cli", *arguments]
+
+
+@pytest.fixture
+def plane(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlPlane]:
+    """A control plane in memory, which the environment names."""
+    plane = ControlPlane()
+    with Double(plane) as double:
+        monkeypatch.setenv("INFERENCEKEY_BASE_URL", double.url)
+        monkeypatch.setenv("INFERENCEKEY_PROJECT", "acme")
+        monkeypatch.setenv("INFERENCEKEY_SDK_TOKEN", SDK_TOKEN)
+        yield plane
+
+
+def live(slug: str, **fields: object) -> Workload:
+    """A workload as the platform describes it."""
+    return {
+        "id": f"wl_{slug}",
+        "slug": slug,
+        "name": slug,
+        "backend": "vllm",
+        "model_name": "m",
+        **fields,
+    }
