@@ -27,9 +27,17 @@ _HINTS = {
     "missing_api_key": "set INFERENCEKEY_API_KEY; for a local platform: "
     '`eval "$(inferencekey local env)"`',
     "insecure_base_url": "use https; or say `--allow-http` on a network that you trust",
+    "drift": "`--on-drift reconcile` writes the difference; or correct the file",
     "wait_timeout": "it goes on starting: wait again with `inferencekey wait`, perhaps longer",
 }
-"""Where the SDK's own hint speaks of calls and arguments, what to do here."""
+"""Where the SDK's own hint is about calls, what to do here."""
+_WORDS = {
+    "`ensure`": "`inferencekey apply`",
+    "`base_url`": "`--base-url`",
+    "`sdk_token`": "INFERENCEKEY_SDK_TOKEN",
+    "`api_key`": "INFERENCEKEY_API_KEY",
+}
+"""What the SDK's other hints speak of, and what it is called here."""
 # What follows the id of a token; somebody may paste one where a slug belongs.
 _SECRET_PART = re.compile(r"(ik_(?:live|sdk)_)(?:([0-9a-zA-Z]{8})_[0-9a-zA-Z_]*|[0-9a-zA-Z_]+)")
 
@@ -81,7 +89,7 @@ def failure_of(error: Exception) -> Failure | None:
             kind,
             error.code,
             str(error).rstrip("."),
-            _HINTS.get(error.code, error.hint),
+            _HINTS.get(error.code) or _in_our_words(error.hint),
             exits.NOT_READY if late else exits.ERROR,
             {name: getattr(error, name) for name in _FACTS},
         )
@@ -111,3 +119,9 @@ def install(extra: str) -> str:
 def without_secret(text: str) -> str:
     """The text with tokens in their display form (wire.md 1.3)."""
     return _SECRET_PART.sub(lambda found: f"{found[1]}{found[2]}…" if found[2] else "ik…", text)
+
+
+def _in_our_words(hint: str | None) -> str | None:
+    for call, command in _WORDS.items():
+        hint = hint and hint.replace(call, command)
+    return hint

@@ -13,7 +13,13 @@ class LazyGroup(click.Group):
     command."""
 
     def __init__(self, *, name: str, help: str, table: Mapping[str, tuple[str, str]]) -> None:
-        super().__init__(name=name, help=help, callback=help_alone, invoke_without_command=True)
+        super().__init__(
+            name=name,
+            help=help,
+            callback=help_alone,
+            invoke_without_command=True,
+            context_settings={"help_option_names": ["-h", "--help"]},
+        )
         self._table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -120,5 +120,11 @@ def wait_timeout(name: str) -> Callable[[Function], Function]:
     )
 
 
+max_hourly_cost = click.option(
+    "--max-hourly-cost-usd",
+    type=float,
+    metavar="USD",
+    help="Refuse a workload whose policy lets it cost more per hour.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON; errors too.")
 yes = click.option("-y", "--yes", is_flag=True, help="Do not ask.")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 import click
@@ -36,6 +39,21 @@ def say(text: str) -> None:
 def say_json(value: Any) -> None:
     """Write a message as a line of JSON."""
     click.echo(json_text(value, sys.stderr), err=True)
+
+
+@contextmanager
+def warnings_told(*, as_json: bool) -> Iterator[None]:
+    """Tell what is warned of inside as a message, not as a line of somebody's source code."""
+
+    def tell(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        if as_json:
+            say_json({"warning": {"class": category.__name__, "message": str(message)}})
+        else:
+            say(f"{click.style('warning:', fg='yellow', bold=True)} {message}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = tell
+        yield
 
 
 def json_text(value: Any, stream: TextIO | None, indent: int | None = None) -> str:

@@ -56,8 +56,10 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code. No failure of a command shows a stack
     trace."""
     output.prepare()
+    as_json = _asks_for_json(arguments)
     try:
-        code = root.main(arguments, prog_name="inferencekey", standalone_mode=False)
+        with output.warnings_told(as_json=as_json):
+            code = root.main(arguments, prog_name="inferencekey", standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
         return exits.INTERRUPTED
     except BrokenPipeError:
@@ -68,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
         failure = failure_of(error)
         if failure is None:
             raise
-        return failure.tell(as_json=_asks_for_json(arguments))
+        return failure.tell(as_json=as_json)
     return code if isinstance(code, int) else exits.OK
 
 

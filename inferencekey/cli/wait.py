@@ -26,7 +26,8 @@ def command(
       inferencekey wait support-bot
       inferencekey wait support-bot embedder --timeout 1800
     """
-    waited = until_ready(connection.management(), slugs, wait_timeout)
+    addresses = [(None, slug) for slug in slugs]
+    times = list(until_ready(connection.management(), addresses, wait_timeout))
     if as_json:
-        rows = [{"slug": slug, "seconds": seconds} for slug, seconds in waited.items()]
+        rows = [{"slug": slug, "seconds": t} for slug, t in zip(slugs, times, strict=True)]
         output.data_json({"workloads": rows})

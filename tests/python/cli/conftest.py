@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from clients import SDK_TOKEN
-from double import Double
+from double import Double, Request, answer
 from double.control_plane import ControlPlane, Workload
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Declare = Callable[..., str]
 
 
 @pytest.fixture
@@ -52,15 +54,43 @@ def cli(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "inferencekey.cli", *arguments]
 
 
+class Plane(ControlPlane):
+    """A control plane in memory.
+
+    refused: a slug of which it makes no workload.
+    """
+
+    refused: str | None = None
+
+    def __call__(self, request: Request) -> bytes:
+        if request.method == "POST" and request.json()["slug"] == self.refused:
+            return answer({"error": {"code": "out_of_order", "message": "out of order"}}, 500)
+        return super().__call__(request)
+
+
 @pytest.fixture
-def plane(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlPlane]:
-    """A control plane in memory, which the environment names."""
-    plane = ControlPlane()
+def plane(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plane]:
+    """A control plane that the environment names."""
+    plane = Plane()
     with Double(plane) as double:
         monkeypatch.setenv("INFERENCEKEY_BASE_URL", double.url)
         monkeypatch.setenv("INFERENCEKEY_PROJECT", "acme")
         monkeypatch.setenv("INFERENCEKEY_SDK_TOKEN", SDK_TOKEN)
         yield plane
+
+
+@pytest.fixture
+def declare(tmp_path: Path) -> Declare:
+    """Write a file of workloads, all with the same fields, and return its name."""
+
+    def write(*slugs: str, **fields: object) -> str:
+        common = {"backend": "vllm", "model": "m", **fields}
+        workloads = [{"name": slug, "slug": slug, **common} for slug in slugs]
+        file = tmp_path / "workloads.json"
+        file.write_text(json.dumps({"workloads": workloads}))
+        return str(file)
+
+    return write
 
 
 def live(slug: str, **fields: object) -> Workload:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import select
@@ -66,6 +67,18 @@ class Terminal:
         while self._read(deadline):
             pass
         return self.process.wait(LIMIT_SECONDS)
+
+    def interrupted(self) -> int:
+        """Press Ctrl-C at a question; the exit code.
+
+        A signal between question and read is seen by Python only after the read. A person would
+        press again, too.
+        """
+        while self.process.poll() is None:
+            self.type("\x03")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)
+        return self.end()
 
     def _read(self, deadline: float) -> bool:
         ready, _, _ = select.select([self._ours], [], [], max(deadline - time.monotonic(), 0))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from cli.conftest import Run, live
+from cli.conftest import Plane, Run, live
 from cli.terminal import Terminal
-from double.control_plane import ControlPlane
 
 
-def test_ready_workloads_are_told_with_their_time(plane: ControlPlane, run: Run) -> None:
+def test_ready_workloads_are_told_with_their_time(plane: Plane, run: Run) -> None:
     """Progress is on stderr; stdout has nothing but what `--json` asks for."""
     plane.workloads += [live("bot", phase="ready"), live("other", phase="ready")]
     done = run("wait", "bot", "other")
@@ -21,7 +20,7 @@ def test_ready_workloads_are_told_with_their_time(plane: ControlPlane, run: Run)
     assert all(workload["seconds"] >= 0 for workload in shown["workloads"])
 
 
-def test_not_in_time_is_an_exit_code_of_its_own(plane: ControlPlane, run: Run) -> None:
+def test_not_in_time_is_an_exit_code_of_its_own(plane: Plane, run: Run) -> None:
     """A script can wait again, or give up; one timeout is for all together."""
     plane.workloads += [live("bot", phase="ready"), live("slow", phase="provisioning")]
     done = run("wait", "bot", "slow", "--timeout", "0.5")
@@ -42,7 +41,7 @@ def test_not_in_time_is_an_exit_code_of_its_own(plane: ControlPlane, run: Run) -
     ],
 )
 def test_what_will_never_be_ready_is_an_error(
-    plane: ControlPlane, run: Run, slug: str, timeout: str, code: str
+    plane: Plane, run: Run, slug: str, timeout: str, code: str
 ) -> None:
     """Exit code 1: waiting longer would not help."""
     plane.workloads.append(live("failed", phase="error"))
@@ -51,7 +50,7 @@ def test_what_will_never_be_ready_is_an_error(
     assert json.loads(done.stderr.splitlines()[-1])["error"]["code"] == code
 
 
-def test_ctrl_c_ends_the_wait_and_not_the_workload(plane: ControlPlane) -> None:
+def test_ctrl_c_ends_the_wait_and_not_the_workload(plane: Plane) -> None:
     """130, at once, without a stack trace."""
     plane.workloads.append(live("slow", phase="provisioning"))
     with Terminal("wait", "slow") as terminal:
