@@ -27,7 +27,7 @@ demo: $(VENV)/.built ## Build, start the embedded platform, run the whole main j
 	@$(BIN)/inferencekey local exec -- $(BIN)/python examples/tour.py
 
 .PHONY: test
-test: lint header-check test-rust test-c test-python test-package ## Run everything that CI runs
+test: lint header-check docs test-rust test-c test-python test-package ## Run everything that CI runs
 
 # --- Parts of `make test` --------------------------------------------------------------------------------------------
 
@@ -54,6 +54,16 @@ test-python: $(VENV)/.built $(VENV)/.dev ## Run the Python tests, end to end ove
 .PHONY: test-package
 test-package: $(VENV)/.built $(VENV)/.dev ## Build sdist and wheel, install each into an empty venv and use it
 	tests/package/run.sh
+
+DOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
+
+.PHONY: docs
+docs: $(VENV)/.docs ## Build the documentation's site into build/site; a link that leads nowhere is an error
+	$(DOCS) build --quiet --strict
+
+.PHONY: docs-serve
+docs-serve: $(VENV)/.docs ## Show the site on http://127.0.0.1:8000, and what is edited at once
+	$(DOCS) serve
 
 .PHONY: soak
 soak: $(VENV)/.built $(VENV)/.dev ## Look for leaks over 100,000 calls of each kind (about half an hour)
@@ -88,6 +98,10 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.run
 	$(PIP_INSTALL) --require-hashes -r $<
 	@touch $@
 
+$(VENV)/.docs: requirements/docs.lock $(VENV)/.dev
+	$(PIP_INSTALL) --require-hashes -r $<
+	@touch $@
+
 $(VENV)/.built: $(BUILD_SOURCES) $(VENV)/.run
 	@echo "building the native library (some minutes the first time)"
 	$(PIP_INSTALL) --no-build-isolation --no-deps --editable .
@@ -116,7 +130,7 @@ format: $(VENV)/.dev ## Format all sources
 .PHONY: lock
 lock: $(VENV)/.dev ## Renew requirements/*.lock from requirements/*.in
 	$(PIP_INSTALL) uv
-	cd requirements && for name in run dev; do \
+	cd requirements && for name in run dev docs; do \
 	    ../$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 	        --no-header --no-annotate $$name.in -o $$name.lock; done
 

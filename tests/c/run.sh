@@ -186,13 +186,6 @@ plain() {
     done
     diff <(pointers | sort) <("$BUILD/pointers" --list | sort) ||
         { echo "error: the table in tests/c/pointers.c is not the header's" >&2; exit 1; }
-    documented
-}
-
-documented() { # the program of docs/c-api.md
-    awk '/^```c$/ {copy = 1; next} /^```$/ {copy = 0} copy' docs/c-api.md > "$BUILD/documented.c"
-    "$CC" -std=c11 "${FLAGS[@]}" "$BUILD/documented.c" -o "$BUILD/documented" "$SHIPPED" '-Wl,-rpath,$ORIGIN'
-    .venv/bin/inferencekey local exec -- "$BUILD/documented" | grep --fixed-strings '{"workloads":['
 }
 
 memcheck() {

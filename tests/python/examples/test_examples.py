@@ -129,14 +129,3 @@ def test_the_tour_succeeds(platform: Platform, mgmt: ManagementClient) -> None:
     assert [line for line in out.splitlines() if re.match(r"[1-7]\. ", line)] != []
     assert "changed = False" in out
     assert out.count("deleted = True") == 2
-
-
-def test_the_readme_is_true(platform: Platform) -> None:
-    """The README's first programs run as they are printed there."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    main_job, failure = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)[:2]
-    printed = re.findall(r"```text\n(.*?)```", readme, re.DOTALL)[0]
-    assert run(platform, "-c", main_job).strip() == printed.strip()
-    needed = "from inferencekey import ManagementClient, WorkloadSpec\n"
-    needed += "mgmt = ManagementClient.from_env()\n"
-    assert "invalid_argument task_type" in run(platform, "-c", needed + failure)

@@ -1,0 +1,30 @@
+"""The site of the documentation has what it promises."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import inferencekey
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_reference_has_every_public_name_once() -> None:
+    """What can be imported is explained, and only that."""
+    pages = (page.read_text() for page in sorted((ROOT / "docs" / "reference").glob("*.md")))
+    entries = [
+        name for page in pages for name in re.findall(r"^::: inferencekey\.(\w+)$", page, re.M)
+    ]
+    assert sorted(entries) == [name for name in inferencekey.__all__ if name != "__version__"]
+
+
+def test_nothing_of_the_site_comes_from_elsewhere() -> None:
+    """The site works without a network: scripts, fonts and pictures are its own."""
+    settings = (ROOT / "mkdocs.yml").read_text()
+    assert "font: false" in settings
+    pages = [settings, *(page.read_text() for page in (ROOT / "docs").rglob("*.md"))]
+    for text in pages:
+        assert not re.search(
+            r"""(?:!\[[^\]]*\]\(|src=["']|(?:css|javascript): *\[?)https?://""", text
+        )
