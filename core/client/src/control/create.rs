@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::list::Workload;
+use super::mark::Mark;
 use super::{Context, NO_PLATFORM};
 use crate::driver::{sleep, within};
 use crate::error::{Class, Error, Stage, code};
@@ -20,7 +21,7 @@ const HIDDEN: &str = "choose another slug: what has this one does not show in th
 /// How a create ended.
 pub(super) enum Created {
     /// By this call.
-    New,
+    New(Workload),
     /// Somebody else's workload has the slug, or an answer of ours was lost.
     Present(Workload),
 }
@@ -58,6 +59,8 @@ pub(super) struct Create<'a> {
     pub(super) slug: &'a str,
     pub(super) body: &'a Map<String, Value>,
     pub(super) idempotency_key: &'a str,
+    /// Stands in the body, if there is one.
+    pub(super) mark: Option<&'a Mark>,
 }
 
 impl Create<'_> {
@@ -69,7 +72,7 @@ impl Create<'_> {
         loop {
             let error = match transport.call_on(&request, &mut sends, call).await {
                 Ok(answer) => match self.created(&answer) {
-                    Ok(own) if own.slug == self.slug => return Ok(Created::New),
+                    Ok(own) if own.slug == self.slug => return Ok(Created::New(own)),
                     Ok(own) => return self.give_way(&own, call).await.map(Created::Present),
                     Err(error) => error,
                 },
@@ -82,7 +85,9 @@ impl Create<'_> {
                 _ => self.context.find(self.slug, call).await?,
             };
             match (next, found) {
-                (Next::LookThenDone, Some(_)) => return Ok(Created::New),
+                (Next::LookThenDone, Some(found)) => return Ok(Created::New(found)),
+                // Ours, though its answer was lost.
+                (_, Some(found)) if self.has_mark(&found) => return Ok(Created::New(found)),
                 (_, Some(found)) => return Ok(Created::Present(found)),
                 // It died of age and created nothing. A new connection cannot, so this happens once.
                 (Next::LookThenRepeat, None) if error.stage == Stage::Stale => {
@@ -96,6 +101,10 @@ impl Create<'_> {
                 (_, None) => return Err(error),
             }
         }
+    }
+
+    fn has_mark(&self, found: &Workload) -> bool {
+        self.mark.is_some_and(|mark| mark.is_on(found.description()))
     }
 
     fn created(&self, answer: &Answer) -> Result<Workload, Error> {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::compare::{self, Change};
+use super::mark::unmarked;
 use crate::spec::WorkloadSpec;
 
 type Object = Map<String, Value>;
@@ -124,14 +125,14 @@ impl Comparison<'_> {
         }
     }
 
-    /// `""`, null and absent are one.
+    /// `""`, null and absent are one. The mark of an ephemeral workload is no part of it.
     fn description(&mut self, declared: Option<&str>) {
         let Some(declared) = declared else { return };
         let live = match self.live.get("description") {
             None | Some(Value::Null) => Some(""),
             Some(live) => live.as_str(),
         };
-        if live != Some(declared) {
+        if live.map(unmarked) != Some(unmarked(declared)) {
             self.differs("description", "description", declared);
         }
     }

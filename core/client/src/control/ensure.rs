@@ -6,12 +6,13 @@ use uuid::Uuid;
 use super::create::{Create, Created, rest};
 use super::drift::{self, Drift};
 use super::list::Workload;
+use super::mark::Mark;
 use super::plan::{Plan, create_body};
 use super::{Context, warned};
 use crate::error::{Error, code};
 use crate::spec::WorkloadSpec;
 use crate::spec::enums::OnDrift;
-use crate::transport::Call;
+use crate::transport::{Call, notice};
 
 /// How often live is compared anew because it moved while it was written.
 const MOST_COMPARISONS: u32 = 3;
@@ -21,17 +22,25 @@ pub(crate) struct Ensured {
     pub(crate) plan: Plan,
     /// Was anything written?
     pub(crate) changed: bool,
+    /// By this call?
+    pub(crate) created: bool,
+    /// Of the workload; `None` where there is none.
+    pub(crate) id: Option<String>,
     /// Text of a `DriftWarning` that the host has to give.
     pub(crate) warning: Option<String>,
 }
 
 impl Ensured {
     fn unchanged(plan: Plan) -> Self {
-        Self { plan, changed: false, warning: None }
+        Self { plan, changed: false, created: false, id: None, warning: None }
     }
 
     fn changed(plan: Plan) -> Self {
-        Self { plan, changed: true, warning: None }
+        Self { changed: true, ..Self::unchanged(plan) }
+    }
+
+    fn created(plan: Plan, own: Workload) -> Self {
+        Self { created: true, id: Some(own.id), ..Self::changed(plan) }
     }
 }
 
@@ -47,22 +56,28 @@ pub(crate) async fn plan(
     })
 }
 
-/// Makes live match the spec as far as `on_drift` allows.
+/// Makes live match the spec as far as `on_drift` allows. A workload that has to be created gets the `mark`.
 pub(crate) async fn ensure(
     context: &Context,
     spec: &WorkloadSpec,
     on_drift: OnDrift,
+    mark: Option<&Mark>,
     call: &Call,
 ) -> Result<Ensured, Error> {
+    let mut body = create_body(spec);
+    if let Some(mark) = mark {
+        let description = mark.append_to(spec.description.as_deref().unwrap_or_default());
+        body.insert("description".to_owned(), description.into());
+    }
     let idempotency_key = Uuid::new_v4().to_string();
-    let ensure = Ensure { context, spec, on_drift, body: create_body(spec), idempotency_key };
-    ensure.run(call).await
+    Ensure { context, spec, on_drift, mark, body, idempotency_key }.run(call).await
 }
 
 struct Ensure<'a> {
     context: &'a Context,
     spec: &'a WorkloadSpec,
     on_drift: OnDrift,
+    mark: Option<&'a Mark>,
     body: Map<String, Value>,
     idempotency_key: String,
 }
@@ -86,12 +101,16 @@ impl Ensure<'_> {
                     return Ok(Ensured::unchanged(Plan::create(&self.body)));
                 }
                 None => match self.create(call).await? {
-                    Created::New => return Ok(Ensured::changed(Plan::create(&self.body))),
+                    Created::New(own) => {
+                        return Ok(Ensured::created(Plan::create(&self.body), own));
+                    }
                     Created::Present(live) => live,
                 },
             };
             let moved = match self.settle(&present, call).await? {
-                Written::Done(ensured) => return Ok(ensured),
+                Written::Done(ensured) => {
+                    return Ok(Ensured { id: Some(present.id), ..ensured });
+                }
                 Written::Moved(error) => error,
             };
             comparisons += 1;
@@ -119,7 +138,12 @@ impl Ensure<'_> {
             slug: &self.spec.slug,
             body: &self.body,
             idempotency_key: &self.idempotency_key,
+            mark: self.mark,
         };
+        if let (Some(_), Some(notices)) = (self.mark, &call.notices) {
+            // Whoever marks a workload wants to note it down first.
+            notices.hand_over(notice::creating(&self.context.project_slug, &self.spec.slug)).await;
+        }
         create.run(call).await
     }
 
@@ -138,7 +162,7 @@ impl Ensure<'_> {
             OnDrift::Fail => Err(plan.refusal(&self.spec.slug, code::DRIFT)),
             OnDrift::Warn => {
                 let warning = self.warning(&plan);
-                Ok(Written::Done(Ensured { plan, changed: false, warning }))
+                Ok(Written::Done(Ensured { warning, ..Ensured::unchanged(plan) }))
             }
             OnDrift::DryRun | OnDrift::Ignore => Ok(Written::Done(Ensured::unchanged(plan))),
         }

@@ -51,6 +51,10 @@ impl Workload {
         };
         Some(Self { id: word("id")?, slug: word("slug")?, text: text.to_owned(), fields })
     }
+
+    pub(super) fn description(&self) -> &str {
+        self.fields.get("description").and_then(Value::as_str).unwrap_or_default()
+    }
 }
 
 /// Has the element this slug, and yet cannot be used: no id, or something in it that no JSON reader takes? To take it for
@@ -66,9 +70,9 @@ pub(crate) fn is_unusable(element: &str, slug: &str) -> bool {
     found.is_some_and(|found: String| found == slug) && Workload::read(element).is_none()
 }
 
-/// May the element have this slug? A text without the slug's letters can only have it if something is escaped.
-pub(crate) fn may_have_slug(element: &str, slug: &str) -> bool {
-    memchr::memmem::find(element.as_bytes(), slug.as_bytes()).is_some()
+/// May the element have this string in it? A text without the string's letters can only have it if something is escaped.
+pub(crate) fn may_hold(element: &str, string: &str) -> bool {
+    memchr::memmem::find(element.as_bytes(), string.as_bytes()).is_some()
         || memchr::memchr(b'\\', element.as_bytes()).is_some()
 }
 
@@ -267,7 +271,7 @@ mod tests {
     fn only_what_may_match_is_kept_and_odd_siblings_do_not_matter() {
         let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
         let body = format!(r#"[null,7,"a",{deep},{{"slug":"b"}},{{"slug":"a\u002db","id":"1"}}]"#);
-        let page = read(body.as_bytes(), &|text| may_have_slug(text, "a-b")).expect("a list");
+        let page = read(body.as_bytes(), &|text| may_hold(text, "a-b")).expect("a list");
         assert_eq!(page.elements, [r#"{"slug":"a\u002db","id":"1"}"#]);
         let workload = Workload::read(page.elements[0]).expect("a workload");
         assert_eq!((workload.id.as_str(), workload.slug.as_str()), ("1", "a-b"));

@@ -9,6 +9,7 @@ mod delete;
 pub(crate) mod drift;
 mod ensure;
 mod list;
+pub(crate) mod mark;
 mod number;
 mod plan;
 mod readiness;
@@ -25,7 +26,7 @@ use serde_json::{Map, Value};
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use compare::Change;
-pub(crate) use delete::delete;
+pub(crate) use delete::{Proof, delete, delete_only};
 pub(crate) use ensure::{ensure, plan};
 pub(crate) use wait::wait;
 

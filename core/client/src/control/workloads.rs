@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::delete::Proof;
 use super::list::{self, Rest, Wanted, Workload};
 use super::{Context, NO_PLATFORM};
 use crate::error::{Class, Error, code};
@@ -24,7 +25,7 @@ impl Context {
         let mut found = None;
         let mut unusable = false;
         let seen = self
-            .read_pages(call, &|text| list::may_have_slug(text, slug), |text| {
+            .read_pages(call, &|text| list::may_hold(text, slug), |text| {
                 found = Workload::read(text).filter(|workload| workload.slug == slug);
                 unusable |= list::is_unusable(text, slug);
                 found.is_some()
@@ -44,12 +45,38 @@ impl Context {
 
     /// Every workload with this slug, each id once.
     pub(super) async fn find_all(&self, slug: &str, call: &Call) -> Result<Vec<Workload>, Error> {
+        self.find_where(slug, &|text| list::may_hold(text, slug), &|found| found.slug == slug, call)
+            .await
+    }
+
+    /// Every workload that was created as `slug` by whoever holds the proof, each id once.
+    pub(super) async fn find_covered(
+        &self,
+        slug: &str,
+        proof: &Proof,
+        call: &Call,
+    ) -> Result<Vec<Workload>, Error> {
+        let wanted = |text: &str| {
+            list::may_hold(text, slug) || proof.words().any(|word| list::may_hold(text, word))
+        };
+        self.find_where(slug, &wanted, &|found| proof.covers(found, slug), call).await
+    }
+
+    /// Every workload that `is_meant`, each id once; `wanted` judges by the text, before it is read. One with this slug that
+    /// cannot be read might be meant.
+    async fn find_where(
+        &self,
+        slug: &str,
+        wanted: Wanted<'_>,
+        is_meant: &(dyn Fn(&Workload) -> bool + Send + Sync),
+        call: &Call,
+    ) -> Result<Vec<Workload>, Error> {
         let mut found: Vec<Workload> = Vec::new();
         let mut unusable = false;
         let seen = self
-            .read_pages(call, &|text| list::may_have_slug(text, slug), |text| {
+            .read_pages(call, wanted, |text| {
                 unusable |= list::is_unusable(text, slug);
-                let workload = Workload::read(text).filter(|workload| workload.slug == slug);
+                let workload = Workload::read(text).filter(|workload| is_meant(workload));
                 found.extend(workload.filter(|new| found.iter().all(|old| old.id != new.id)));
                 false
             })

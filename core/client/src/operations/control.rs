@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Object, Prepared, Work, head, take_clocks};
-use crate::config::arguments::{refuse_unknown, string};
+use crate::config::arguments::{object, refuse_unknown, string};
 use crate::config::milliseconds;
-use crate::control::{self, Context};
+use crate::control::mark::Mark;
+use crate::control::{self, Context, Proof};
 use crate::error::Error;
 use crate::operation::{Event, Outbox};
 use crate::shared::Shared;
@@ -28,12 +29,13 @@ pub(super) struct ControlWork {
 }
 
 enum What {
-    Ensure(Box<WorkloadSpec>, OnDrift),
+    Ensure(Box<WorkloadSpec>, OnDrift, Option<Mark>),
     Plan(Box<WorkloadSpec>),
     Get(String),
     List,
     Wait(String),
     Delete(String),
+    DeleteOnly(String, Proof, Duration),
 }
 
 /// The local checks of wire.md 1.4.
@@ -45,14 +47,17 @@ pub(super) fn prepare(
     let (clocks, what, spec_project) = match name {
         "ensure" | "plan" => {
             let keys: &[&str] = match name {
-                "ensure" => &["spec", "on_drift", "project"],
+                "ensure" => &["spec", "on_drift", "project", "mark"],
                 _ => &["spec", "project"],
             };
             let clocks = take_clocks(shared, &mut request, keys, false)?;
             let spec = Box::new(spec(shared, &request)?);
             let project = spec.project.clone();
             match name {
-                "ensure" => (clocks, What::Ensure(spec, on_drift(&request)?), project),
+                "ensure" => {
+                    let mark = mark(&request, "mark")?;
+                    (clocks, What::Ensure(spec, on_drift(&request)?, mark), project)
+                }
                 _ => (clocks, What::Plan(spec), project),
             }
         }
@@ -61,10 +66,14 @@ pub(super) fn prepare(
             (clocks, What::Wait(workload_slug(&request)?), None)
         }
         "list" => (take_clocks(shared, &mut request, &["project"], false)?, What::List, None),
-        _ => {
+        "get" => {
             let clocks = take_clocks(shared, &mut request, &["workload_slug", "project"], false)?;
-            let slug = workload_slug(&request)?;
-            (clocks, if name == "get" { What::Get(slug) } else { What::Delete(slug) }, None)
+            (clocks, What::Get(workload_slug(&request)?), None)
+        }
+        _ => {
+            let keys = ["workload_slug", "project", "only", "appears_within_ms"];
+            let clocks = take_clocks(shared, &mut request, &keys, false)?;
+            (clocks, delete(&request)?, None)
         }
     };
     let project = string(&request, "project")?;
@@ -79,6 +88,40 @@ fn spec(shared: &Shared, request: &Object) -> Result<WorkloadSpec, Error> {
         }
         Some(spec) => WorkloadSpec::from_json(spec, control::token(shared)?),
     }
+}
+
+fn delete(request: &Object) -> Result<What, Error> {
+    let slug = workload_slug(request)?;
+    let patience = milliseconds(request, "appears_within_ms")?;
+    match (object(request, "only")?, patience) {
+        (Some(only), patience) => {
+            Ok(What::DeleteOnly(slug, proof(&only)?, patience.unwrap_or_default()))
+        }
+        (None, None) => Ok(What::Delete(slug)),
+        (None, Some(_)) => {
+            let words =
+                "`appears_within_ms` goes with `only`: what is not there is deleted without it";
+            Err(Error::invalid("appears_within_ms", words))
+        }
+    }
+}
+
+fn proof(only: &Object) -> Result<Proof, Error> {
+    refuse_unknown(only, &["id", "mark"]).map_err(|error| error.at("only"))?;
+    let proof = Proof {
+        id: string(only, "id")?,
+        mark: mark(only, "mark").map_err(|error| error.at("only.mark"))?,
+    };
+    match proof {
+        Proof { id: None, mark: None } => {
+            Err(Error::invalid("only", "`only` needs the `id` or the `mark` of the workload"))
+        }
+        proof => Ok(proof),
+    }
+}
+
+fn mark(arguments: &Object, key: &str) -> Result<Option<Mark>, Error> {
+    string(arguments, key)?.map(|text| Mark::parse(key, &text)).transpose()
 }
 
 fn on_drift(request: &Object) -> Result<OnDrift, Error> {
@@ -114,7 +157,9 @@ impl Work for ControlWork {
         let context = &self.context;
         let event = match &self.what {
             What::Wait(slug) => return control::wait(context, slug, call, outbox).await,
-            What::Ensure(spec, on_drift) => self.ensure(spec, *on_drift, call).await?,
+            What::Ensure(spec, on_drift, mark) => {
+                self.ensure(spec, *on_drift, mark.as_ref(), call).await?
+            }
             What::Plan(spec) => {
                 let plan = control::plan(context, spec, call).await?.to_value();
                 self.about(&spec.slug, json!({"plan": plan}))
@@ -132,6 +177,10 @@ impl Work for ControlWork {
                 let deleted = control::delete(context, slug, call).await?;
                 head(json!({"deleted": deleted}).to_string())
             }
+            What::DeleteOnly(slug, proof, patience) => {
+                let deleted = control::delete_only(context, slug, proof, *patience, call).await?;
+                head(json!({"deleted": deleted}).to_string())
+            }
         };
         outbox.put(event).await;
         Ok(())
@@ -143,13 +192,16 @@ impl ControlWork {
         &self,
         spec: &WorkloadSpec,
         on_drift: OnDrift,
+        mark: Option<&Mark>,
         call: &Call,
     ) -> Result<Event, Error> {
-        let ensured = control::ensure(&self.context, spec, on_drift, call).await?;
+        let ensured = control::ensure(&self.context, spec, on_drift, mark, call).await?;
         Ok(self.about(
             &spec.slug,
             json!({
                 "changed": ensured.changed,
+                "created": ensured.created,
+                "id": ensured.id,
                 "plan": ensured.plan.to_value(),
                 "warning": ensured.warning,
             }),

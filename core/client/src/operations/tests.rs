@@ -2,6 +2,7 @@
 
 mod create;
 mod ensure;
+mod ephemeral;
 mod matrix;
 mod notices;
 mod readiness;

@@ -35,6 +35,13 @@ pub(crate) fn skipped(data: &str) -> Event {
     notice(&json!({"notice": "skipped", "data": data}))
 }
 
+/// The create of an ephemeral workload is the next thing that happens, and not before the host asks for another event.
+pub(crate) fn creating(project_slug: &str, workload_slug: &str) -> Event {
+    let head =
+        json!({"notice": "creating", "project_slug": project_slug, "workload_slug": workload_slug});
+    notice(&head)
+}
+
 fn notice(head: &Value) -> Event {
     let head = head.to_string().into_bytes();
     Event { kind: EventKind::Notice, head, raw: Bytes::new(), vectors: None }
