@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from inferencekey._control import ManagementClient
     from inferencekey._data import DataClient, Endpoint
     from inferencekey._enums import Backend, ExecutionPolicy, OnDrift, TaskType
+    from inferencekey._ephemeral.leftovers import Collected, Leftover
     from inferencekey._errors import (
         ApiError,
         AuthError,
@@ -68,6 +69,7 @@ __all__ = [
     "Backend",
     "Cancelled",
     "Change",
+    "Collected",
     "ConfigurationError",
     "Conflict",
     "ConnectionFailed",
@@ -82,6 +84,7 @@ __all__ = [
     "ForkedError",
     "InferenceKeyError",
     "InternalError",
+    "Leftover",
     "LimitExceeded",
     "ManagementClient",
     "NotFound",
@@ -119,6 +122,7 @@ _HOMES = {
     "_control": ("ManagementClient",),
     "_data": ("DataClient", "Endpoint"),
     "_enums": ("Backend", "ExecutionPolicy", "OnDrift", "TaskType"),
+    "_ephemeral.leftovers": ("Collected", "Leftover"),
     "_plan": ("Change", "Plan"),
     "_results": (
         "EmbedResult",

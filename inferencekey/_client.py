@@ -76,12 +76,20 @@ class Bound:
             # The frames below hold what was refused, piece by piece.
             raise error.with_traceback(None) from None
 
-    def _call(self, operation: str, request: Mapping[str, object], grace_ms: int = 0) -> _ffi.Event:
+    def _call(
+        self,
+        operation: str,
+        request: Mapping[str, object],
+        grace_ms: int = 0,
+        on_creating: Callable[[dict[str, Any]], None] | None = None,
+    ) -> _ffi.Event:
         """The one event of an operation that gives exactly one.
 
         grace_ms: how much longer it may run when a signal handler raises.
+        on_creating: called before an ephemeral workload is created.
         """
         with self._start(operation, request) as running:
+            running.on_creating = on_creating
             try:
                 event = running.take()
                 if event is None:
@@ -94,10 +102,14 @@ class Bound:
             return event
 
     def _ask(
-        self, operation: str, request: Mapping[str, object], grace_ms: int = 0
+        self,
+        operation: str,
+        request: Mapping[str, object],
+        grace_ms: int = 0,
+        on_creating: Callable[[dict[str, Any]], None] | None = None,
     ) -> dict[str, Any]:
         """The head of that event."""
-        event = self._call(operation, request, grace_ms)
+        event = self._call(operation, request, grace_ms, on_creating)
         head: dict[str, Any] = _marshal.decode(event.head)
         return head
 

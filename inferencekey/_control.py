@@ -24,12 +24,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from inferencekey._ephemeral.context import Ephemeral
+    from inferencekey._ephemeral.leftovers import Collected
     from inferencekey._ffi import Event
 
     # Inside the class, `list` is a method.
     Workloads = list[dict[str, Any]]
 else:
-    Any = object
+    Any = Collected = Ephemeral = object
     Workloads = list[dict[str, object]]
 
 
@@ -234,6 +236,76 @@ class ManagementClient(Client):
             while not running.ended:
                 event = running.next()
                 show(None if event is None else _readiness(event))
+
+    def ephemeral(
+        self,
+        spec: WorkloadSpec,
+        *,
+        api_key: str | None = None,
+        project: str | None = None,
+        timeout: float = 600.0,
+        keep_on_error: bool = False,
+        max_lifetime: float | None = None,
+        on_progress: Callable[[ReadinessEvent], None] | None = None,
+        silent: bool = False,
+    ) -> Ephemeral:
+        """Create a workload for the time of a `with` block, which gets its `Endpoint`.
+
+            with mgmt.ephemeral(spec) as bot:
+                print(bot.generate_text(prompt="Hola").text)
+
+        Entering creates the workload if it is absent, and waits until it is ready. It is deleted
+        when the block ends, however it ends: an exception, Ctrl-C (also while it is entered),
+        SIGTERM and SIGHUP, the end of the interpreter. What a killed process leaves, `gc` deletes.
+        A workload that was there before is used if it is as the spec says, and stays. What is
+        created has the mark `[ephemeral …]` at the end of its description.
+
+        api_key: data key of the endpoint; default: INFERENCEKEY_API_KEY.
+        timeout: of the wait, in seconds, as for `wait_until_ready`, like on_progress and silent.
+        keep_on_error: an exception in the block leaves the workload, and says how to delete it;
+            Ctrl-C and an exit do not.
+        max_lifetime: seconds after which the workload is deleted even if the block still runs.
+
+        Signals are handled if the block is entered on the main thread: the workload is deleted,
+        and then happens what happened before. A failure to delete is raised if the block did not
+        fail, and else a note on its exception.
+
+        Raises what `ensure` with `on_drift="fail"`, `wait_until_ready` and `delete` raise, all but
+        the last on entering; ConfigurationError if there is no folder to note the workload down in.
+        """
+        from inferencekey._ephemeral.context import Ephemeral
+
+        secret = token(api_key)
+        del api_key  # From here on a traceback with locals shows no token.
+        fields = _fields("ephemeral", spec)
+        del spec
+        return Ephemeral(
+            self,
+            fields,
+            api_key=secret,
+            project=project,
+            timeout=timeout,
+            keep_on_error=keep_on_error,
+            max_lifetime=max_lifetime,
+            on_progress=on_progress,
+            silent=silent,
+        )
+
+    def gc(self, *, project: str | None = None) -> Collected:
+        """Delete what killed processes left of their ephemeral workloads, and tell what that was.
+
+        Only what a process of this user on this machine created by `ephemeral` on this platform,
+        and only if that process is gone or the workload's `max_lifetime` is over. What cannot be
+        deleted now is in `.kept` of the result, with the reason in `.why`; another run may.
+
+        project: only workloads of this project; default: of every one.
+
+        Raises ConnectionFailed, Timeout or AuthError if the platform cannot be asked; then
+        everything that is left can still be collected later.
+        """
+        from inferencekey._ephemeral.collect import Collector
+
+        return Collector(self).run(project)
 
     def delete(
         self,

@@ -10,7 +10,7 @@ from inferencekey import _ffi, _marshal
 from inferencekey._client import Bound, Client, client_options, client_secrets
 from inferencekey._results import EmbedResult, TextResult
 from inferencekey._retry import Retry, RetryPolicy, hook
-from inferencekey._secret import Secret, token, with_secrets
+from inferencekey._secret import Secret, environment, token, with_secrets
 from inferencekey._stream import TextStream
 from inferencekey._timeouts import Timeouts, clock_options
 
@@ -133,6 +133,18 @@ class DataClient(Client):
         request = _marshal.Request(workload_slug=workload_slug)
         options = _marshal.encode("endpoint", request)
         return Endpoint(self, options, {"api_key": secret})
+
+
+def data_client_beside(client: Client, project: str | None, api_key: Secret) -> DataClient:
+    """A data client with the configuration of a management client; its key may come from the
+    environment as it is now."""
+    own = {"plane": "data", "from_env": True, "base_url": client._facts()["base_url"]}
+    twin = DataClient.__new__(DataClient)
+    twin._on_retry = client._on_retry
+    options = {**_marshal.decode(client._options), **own, "project": project}
+    secrets = {"api_key": api_key, "environment": environment(b"INFERENCEKEY_API_KEY")}
+    twin._bind(_marshal.encode("client", options), secrets)
+    return twin
 
 
 class Endpoint(Bound):

@@ -102,16 +102,19 @@ def client_close(client: Box) -> None:
 class Operation:
     """One running call, ended at its end, with `free`, or when nobody holds it any more.
 
-    `on_retry` is told before a request goes out again; what it raises comes out of `next`.
+    `on_retry` is told before a request goes out again, `on_creating` before an ephemeral workload
+    is created; what they raise comes out of `next`.
     """
 
-    __slots__ = ("_box", "_on_retry", "ended")
+    __slots__ = ("_box", "_on_retry", "ended", "on_creating")
+    on_creating: Callable[[dict[str, Any]], None] | None
 
     def __init__(
         self, client: Box, name: str, request: bytes, on_retry: Callable[[Retry], None] | None
     ) -> None:
         self.ended = False
         self._on_retry = on_retry
+        self.on_creating = None
         self._box, err = _box("ikey_op"), _box("ikey_error")
         op = name.encode("ascii")
         status = lib.ikey_op_submit(
@@ -140,6 +143,8 @@ class Operation:
         return None
 
     def _notice(self, notice: dict[str, Any]) -> None:
+        if notice["notice"] == "creating" and self.on_creating is not None:
+            self.on_creating(notice)
         if "error" in notice:
             notice["error"] = exception(notice["error"])
         _retry.take(notice, self._on_retry)

@@ -141,18 +141,18 @@ def take(notice: dict[str, Any], on_retry: Callable[[Retry], None] | None) -> No
     """Logs a notice of the core (docs/c-api.md, "Notices"), and gives a retry to the hook."""
     kind = notice["notice"]
     if kind == "skipped":
-        _log("debug", "wait_until_ready: an event that says nothing: %r", notice["data"])
+        log("debug", "wait_until_ready: an event that says nothing: %r", notice["data"])
     elif kind in ("retry", "warming", "reopen"):
         error, pause = notice["error"], notice["pause_ms"] / 1000
         retry = Retry(error.operation, error.attempts or 0, pause, error, kind)
         # That an endpoint warms up is expected; a failure is not, even where it is overcome.
         level = "info" if kind == "warming" else "warning"
-        _log(level, "%s; %s in %.2f s (attempts: %d)", error, kind, pause, retry.attempts)
+        log(level, "%s; %s in %.2f s (attempts: %d)", error, kind, pause, retry.attempts)
         if on_retry is not None:
             on_retry(retry)
 
 
-def _log(level: str, text: str, *values: object) -> None:
+def log(level: str, text: str, *values: object) -> None:
     """One line of the logger `inferencekey`; never shown unless the program set logging up."""
     # A program that has not imported logging listens to nothing.
     logging = sys.modules.get("logging")

@@ -53,11 +53,14 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a proxy nor a token comes in from outside."""
+def bare_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Neither a proxy nor a token comes in from outside, and nothing goes to the user's folders."""
     for name in list(os.environ):
         if name.startswith(("INFERENCEKEY_", "SSL_CERT_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("INFERENCEKEY_STATE_DIR", str(tmp_path_factory.getbasetemp() / "state"))
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,248 @@
+"""A workload for the time of a `with` block."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import os
+import sys
+
+from inferencekey._data import data_client_beside
+from inferencekey._ephemeral import journal, live, signals
+from inferencekey._ephemeral.lease import Lease
+from inferencekey._errors import (
+    AuthError,
+    Cancelled,
+    ConfigurationError,
+    Conflict,
+    DriftError,
+    InferenceKeyError,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    ValidationError,
+)
+from inferencekey._marshal import Request
+from inferencekey._retry import log
+from inferencekey._timeouts import milliseconds
+
+# Type checkers take this name for true; see `inferencekey/__init__.py`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any
+
+    from inferencekey._control import ManagementClient
+    from inferencekey._data import Endpoint
+    from inferencekey._ephemeral.lifetime import Lifetime
+    from inferencekey._results import ReadinessEvent
+    from inferencekey._secret import Secret
+
+# What `ensure` raises when it is certain that it created nothing that is still there.
+_REFUSALS = (
+    AuthError,
+    ConfigurationError,
+    Conflict,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    ValidationError,
+)
+# Of the clean-up at the end of the block, in seconds.
+_CLEAN_UP = 30.0
+_THERE_BEFORE = (
+    "a workload that was there before is neither changed nor deleted: correct the spec, write the "
+    "difference with `ensure`, or give the spec another slug"
+)
+
+
+class Ephemeral:
+    """What `ManagementClient.ephemeral` gives: a context manager, to be entered once."""
+
+    def __init__(
+        self,
+        client: ManagementClient,
+        fields: Request,
+        *,
+        api_key: Secret,
+        project: str | None,
+        timeout: float,
+        keep_on_error: bool,
+        max_lifetime: float | None,
+        on_progress: Callable[[ReadinessEvent], None] | None,
+        silent: bool,
+    ) -> None:
+        milliseconds("timeout", timeout)
+        self._client = client
+        self._mark = os.urandom(16).hex()
+        self._request = Request(spec=fields, project=project, on_drift="fail", mark=self._mark)
+        self._wait = functools.partial(
+            client.wait_until_ready, timeout=timeout, on_progress=on_progress, silent=silent
+        )
+        self._keep_on_error = keep_on_error
+        self._max_lifetime = _lifetime(max_lifetime)
+        self._silent = silent
+        # All that can be wrong about the arguments is said now. Nothing is sent.
+        client._start("ensure", self._request).free()
+        wished: list[Any] = [project, fields.get("project"), client._facts()["project"]]
+        # A blank one is none, as for the core (wire.md 1.1).
+        named = (name for name in wished if name is not None and name.strip())
+        self._data = data_client_beside(client, next(named, None), api_key)
+        self._endpoint = self._data.endpoint(fields["slug"])  # type: ignore[arg-type]
+        self._is_entered = False
+        self._lease: Lease | None = None
+        self._lifetime: Lifetime | None = None
+
+    def __enter__(self) -> Endpoint:
+        """Create the workload if it is absent, wait until it is ready, and give its endpoint."""
+        if self._is_entered:
+            raise ConfigurationError(
+                "ephemeral: this context was entered before",
+                operation="ephemeral",
+                hint="call `ephemeral` anew for each `with`",
+            )
+        self._is_entered = True
+        signals.watch()
+        try:
+            self._create()
+        except BaseException as error:
+            self._leave(error)
+            raise
+        return self._endpoint
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Delete the workload if this block created it."""
+        keep = self._keep_on_error and isinstance(error, Exception)
+        self._leave(error, keep=keep)
+
+    def _create(self) -> None:
+        try:
+            answer = self._client._ask("ensure", self._request, on_creating=self._creating)
+        except DriftError as error:
+            error.hint = _THERE_BEFORE
+            error.__notes__ = [f"hint: {_THERE_BEFORE}"]
+            raise
+        if self._lease is not None:
+            self._created(self._lease, answer)
+        self._wait(answer["workload_slug"], project=answer["project_slug"])
+
+    def _creating(self, notice: dict[str, Any]) -> None:
+        """The create is about to be sent: from here on somebody has to delete the workload."""
+        file = journal.write(
+            base_url=self._client._facts()["base_url"],
+            project_slug=notice["project_slug"],
+            workload_slug=notice["workload_slug"],
+            mark=self._mark,
+            max_lifetime=self._max_lifetime,
+        )
+        self._lease = Lease(self._client, file)
+        live.add(self._lease)
+        if self._max_lifetime is not None:
+            from inferencekey._ephemeral.lifetime import Lifetime
+
+            self._lifetime = Lifetime(self._lease, self._max_lifetime)
+
+    def _created(self, lease: Lease, answer: dict[str, Any]) -> None:
+        if not answer["created"]:
+            # Somebody else was faster, and it is theirs.
+            lease.withdraw()
+            return
+        was_over = lease.is_over
+        lease.created(answer["id"])
+        if was_over:
+            # A signal or the end of its lifetime came while the create was on its way.
+            lease.delete(_CLEAN_UP)
+            raise Cancelled(
+                f"ephemeral: the workload `{lease.entry.workload_slug}` was deleted again while it "
+                "was being created",
+                operation="ephemeral",
+            )
+
+    def _leave(self, error: BaseException | None, *, keep: bool = False) -> None:
+        try:
+            self._data.close()
+            self._settle(error, keep)
+        finally:
+            if self._lifetime is not None:
+                self._lifetime.stop()
+            signals.unwatch()
+
+    def _settle(self, error: BaseException | None, keep: bool) -> None:
+        lease = self._lease
+        if lease is None or not lease.is_ours:
+            return
+        if self._lifetime is not None and self._lifetime.has_passed and error is not None:
+            _note(error, f"its max_lifetime of {self._max_lifetime} s is over: it was deleted")
+        if lease.is_over:
+            live.discard(lease)
+        elif keep and error is not None:
+            lease.keep()
+            live.discard(lease)
+            self._say_kept(lease, error)
+        else:
+            self._delete(lease, error)
+
+    def _delete(self, lease: Lease, error: BaseException | None) -> None:
+        """Its own failure is raised only where it hides nothing."""
+        lease.is_answered = lease.is_answered or isinstance(error, _REFUSALS)
+        try:
+            if lease.delete(_CLEAN_UP):
+                live.discard(lease)
+                return
+            failure: InferenceKeyError | None = None
+            words = live.left_words(lease, "its create was interrupted")
+        except InferenceKeyError as caught:
+            failure, words = caught, live.left_words(lease, str(caught))
+        finally:
+            # Anybody may try now. The exit of the process will.
+            if not lease.is_over:
+                lease.hand_to_gc()
+        log("warning", "%s", words)
+        if error is not None:
+            _note(error, words)
+        elif failure is not None:
+            failure.hint = words
+            _note(failure, f"hint: {words}")
+            raise failure
+
+    def _say_kept(self, lease: Lease, error: BaseException) -> None:
+        slug, project = lease.entry.workload_slug, lease.entry.project_slug
+        words = (
+            f"the workload `{slug}` of project `{project}` is kept, because the block failed; "
+            f"`inferencekey delete {slug} --project {project}` or ManagementClient.delete() "
+            "deletes it"
+        )
+        _note(error, words)
+        log("warning", "%s", words)
+        if not self._silent:
+            with contextlib.suppress(AttributeError, OSError, ValueError):
+                print(f"inferencekey: {words}", file=sys.stderr, flush=True)
+
+
+def _lifetime(seconds: float | None) -> float | None:
+    """None for a lifetime without end."""
+    if seconds is None:
+        return None
+    milliseconds("max_lifetime", seconds)
+    if seconds == 0:
+        raise ValidationError(
+            "`max_lifetime` must be more than 0 seconds",
+            field="max_lifetime",
+            hint="leave it out for a workload that lives as long as its block",
+        )
+    return None if math.isinf(seconds) else seconds
+
+
+def _note(error: BaseException, words: str) -> None:
+    """Below the message in a traceback, from Python 3.11 on."""
+    # An exception of the program's may allow no attributes, which is to hide nothing either.
+    with contextlib.suppress(Exception):
+        notes = [*getattr(error, "__notes__", ()), words]
+        error.__notes__ = notes  # type: ignore[attr-defined]

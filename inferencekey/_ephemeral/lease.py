@@ -1,0 +1,98 @@
+"""One workload that this process created, or may have created: deleted by whoever comes first."""
+
+from __future__ import annotations
+
+import os
+from copy import copy
+
+from inferencekey._ephemeral import journal
+from inferencekey._marshal import Request
+from inferencekey._timeouts import milliseconds
+
+# Type checkers take this name for true; see `inferencekey/__init__.py`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from inferencekey._control import ManagementClient
+
+# Seconds in which a create shows up in the list that was sent before its connection broke.
+APPEARS_WITHIN = 5.0
+# Milliseconds in which a delete that has begun still gets out under Ctrl-C, like `delete` itself.
+_GRACE_MS = 150
+
+
+class Lease:
+    """The duty to delete a workload. It needs no lock: deleting twice is as good as once."""
+
+    def __init__(self, client: ManagementClient, file: journal.File) -> None:
+        # A client of its own: the program may close its own, and may raise in `on_retry`.
+        self._client = copy(client)
+        self._client._on_retry = None
+        self._file = file
+        self._pid = os.getpid()
+        self.is_answered = False
+        """The create was answered: nothing can appear any more that is not there now."""
+        self.is_over = False
+        """The workload is deleted, or is not to be deleted by this process."""
+
+    @property
+    def entry(self) -> journal.Entry:
+        """What is known about the workload."""
+        return self._file.entry
+
+    @property
+    def is_ours(self) -> bool:
+        """False in a forked child, whose parent deletes the workload."""
+        return self._pid == os.getpid()
+
+    def created(self, id: str) -> None:
+        """The create was answered, and the workload is this process's own."""
+        self._file.add(id=id)
+        self.is_answered = True
+
+    def withdraw(self) -> None:
+        """Nothing was created."""
+        self._file.remove()
+        self.is_over = True
+
+    def keep(self) -> None:
+        """The workload stays; if it has a lifetime, `gc` deletes it afterwards."""
+        if self.entry.max_lifetime is None:
+            self._file.remove()
+        else:
+            self._file.add(kept=True)
+            self._file.release()
+        self.is_over = True
+
+    def hand_to_gc(self) -> None:
+        """Lets any process delete the workload, this one included."""
+        self._file.release()
+
+    def delete(self, seconds: float) -> bool:
+        """Delete the workload, and nothing but what this lease created, within that time.
+
+        False if it did not show up although its create may still be on its way: then it is left
+        to `gc`. Raises what `ManagementClient.delete` raises.
+        """
+        appears_within = 0.0 if self.is_answered else min(APPEARS_WITHIN, seconds / 2)
+        deleted = delete(self._client, self.entry, seconds, appears_within)
+        if deleted or self.is_answered:
+            self._file.remove()
+        else:
+            self._file.release()
+        self.is_over = True
+        return deleted or self.is_answered
+
+
+def delete(
+    client: ManagementClient, entry: journal.Entry, seconds: float, appears_within: float
+) -> bool:
+    """Delete what the entry proves to be created by its process. True if this call removed it."""
+    request = Request(
+        workload_slug=entry.workload_slug,
+        project=entry.project_slug,
+        only={"id": entry.id, "mark": entry.mark},
+        appears_within_ms=milliseconds("appears_within", appears_within),
+        timeout_ms=milliseconds("timeout", seconds),
+    )
+    deleted: bool = client._ask("delete", request, _GRACE_MS)["deleted"]
+    return deleted
