@@ -59,7 +59,7 @@ DOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 
 .PHONY: docs
 docs: $(VENV)/.docs ## Build the documentation's site into build/site; a link that leads nowhere is an error
-	$(DOCS) build --quiet --strict
+	$(DOCS) build --strict
 
 .PHONY: docs-serve
 docs-serve: $(VENV)/.docs ## Show the site on http://127.0.0.1:8000, and what is edited at once

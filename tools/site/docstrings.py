@@ -1,8 +1,8 @@
 """Makes Markdown of our docstrings, for the reference of the site.
 
 An extension of griffe, which reads the sources for mkdocstrings. Our docstrings have one line
-`name: meaning` for each parameter or field, and continue it indented: these become lists. Sections
-of wire.md become links.
+`name: meaning` for each parameter or field, and continue it indented: these become lists. Lines
+that are a call become code, sections of wire.md links.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from markdown.extensions.toc import slugify
 WIRE = Path(__file__).parents[2] / "docs" / "wire.md"
 HEADING = re.compile(r"^#+ (?P<number>\d+(?:\.\d+)?)\.? .*$", re.M)
 SECTION = re.compile(r"wire\.md (?P<number>\d+(?:\.\d+)?)")
+EXAMPLE = re.compile(r"^[\w.]+\(.*\) *(#.*)?$")
 ENTRY = re.compile(r"^(?P<names>\w+(?:, \w+)*): ")
 
 # Section of wire.md -> the identifier of its heading.
@@ -45,7 +46,9 @@ def listed(docstring: str) -> str:
         was_in_list, in_list = in_list, bool(entry) or (in_list and line.startswith(" "))
         if in_list != was_in_list:
             lines.append("")  # Markdown wants one around a list.
-        lines.append(f"- `{entry['names']}`: {line[entry.end() :]}" if entry else line)
+        if entry:
+            line = f"- `{entry['names']}`: {line[entry.end() :]}"
+        lines.append("    " + line if EXAMPLE.match(line) else line)
     return "\n".join(lines)
 
 

@@ -10,6 +10,10 @@ not. A mark is a comment directly above the block, which readers of the page do 
     <!-- before: python         code for the next block that would bore readers
     bot = … -->
 
+A comment between the paragraphs says what a reader of the page already has:
+
+    <!-- given: support-bot embedder -->    ready workloads of the bundled models
+
 A block with a `title="NAME"` is a file of that name: it is written where the page's programs run,
 and what is no program is at least parsed.
 """
@@ -26,9 +30,10 @@ from markdown_it import MarkdownIt
 RUN = ("python", "sh", "console", "c")
 PARSED = ("yaml", "toml", "json")
 OUTPUT = "text"
+GIVEN = "given"
 
 _MARK = re.compile(
-    r"<!-- (?P<kind>not run|notation|exits|output|before)(?:: (?P<value>.*?))?\s*-->\s*", re.S
+    r"<!-- (?P<kind>not run|notation|exits|output|before|given)(?:: (?P<value>.*?))?\s*-->\s*", re.S
 )
 _TITLE = re.compile(r'\btitle="(?P<title>[^"]+)"')
 
@@ -61,8 +66,8 @@ def blocks(page: Path) -> Iterator[Block]:
             yield Block(language, token.content, first + 1, title and title["title"], mark, value)
         found = _MARK.fullmatch(token.content) if token.type == "html_block" else None
         mark, value = (found["kind"], found["value"] or "") if found else (None, "")
-        if mark == "before":
-            language, _, code = value.partition("\n")
+        if mark in ("before", "given"):
+            language, _, code = value.partition("\n") if mark == "before" else (GIVEN, "", value)
             yield Block(language, code, first + 1)
             mark, value = None, ""
 
@@ -75,7 +80,8 @@ def defects(page: Path) -> Iterator[str]:
             yield f"{page.name}:{block.line}: the mark gives no reason"
         if block.expected and before not in RUN:
             yield f"{page.name}:{block.line}: output, but the block before it is not run"
-        known = block.language in (*RUN, *PARSED, OUTPUT, "")
+        known = block.language in (*RUN, *PARSED, OUTPUT, GIVEN, "")
         if not known and block.mark != "notation":
             yield f"{page.name}:{block.line}: `{block.language}` is neither run nor marked"
-        before = block.language if block.mark in (None, "exits") else None
+        if block.language != GIVEN:
+            before = block.language if block.mark in (None, "exits") else None

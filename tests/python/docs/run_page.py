@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from blocks import Block, blocks
+from blocks import GIVEN, Block, blocks
 
 import inferencekey
+from inferencekey import Backend, ManagementClient, TaskType, WorkloadSpec
 from inferencekey.local import Platform
 
 if sys.version_info >= (3, 11):
@@ -76,6 +77,14 @@ class Page:
         else:
             PARSERS.get(block.language, str)(block.code)
 
+    def given(self, block: Block) -> str:
+        """Make the workloads ready that the page speaks of."""
+        with ManagementClient.from_env() as mgmt:
+            for slug in block.code.split():
+                mgmt.ensure(spec_of(slug))
+                mgmt.wait_until_ready(slug, silent=True)
+        return ""
+
     def python(self, block: Block) -> str:
         """Run it here; tests are given to pytest instead."""
         if re.search(r"^def test_", block.code, re.M):
@@ -122,6 +131,7 @@ RUNNERS: dict[str, Callable[[Page, Block], str]] = {
     "sh": Page.shell,
     "console": Page.console,
     "c": Page.c,
+    GIVEN: Page.given,
 }
 
 PARSERS: dict[str, Callable[[str], object]] = {
@@ -131,6 +141,15 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "toml": tomllib.loads,
     "yaml": yaml.safe_load,
 }
+
+
+def spec_of(slug: str) -> WorkloadSpec:
+    """A workload of a bundled model: one that embeds, if it is called an embedder."""
+    if "embed" not in slug:
+        return WorkloadSpec(slug, slug, "inferencekey-tiny", Backend.LLAMACPP)
+    return WorkloadSpec(
+        slug, slug, "inferencekey-tiny-embed", Backend.LLAMACPP, task_type=TaskType.EMBEDDING
+    )
 
 
 def conversation(text: str) -> list[tuple[str, str]]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 import inferencekey
 
 ROOT = Path(__file__).parents[3]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
 def test_the_reference_has_every_public_name_once() -> None:
@@ -23,8 +26,18 @@ def test_nothing_of_the_site_comes_from_elsewhere() -> None:
     """The site works without a network: scripts, fonts and pictures are its own."""
     settings = (ROOT / "mkdocs.yml").read_text()
     assert "font: false" in settings
-    pages = [settings, *(page.read_text() for page in (ROOT / "docs").rglob("*.md"))]
+    pages = [settings, *(page.read_text() for page in PAGES)]
     for text in pages:
         assert not re.search(
             r"""(?:!\[[^\]]*\]\(|src=["']|(?:css|javascript): *\[?)https?://""", text
         )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_headings_and_tables_stand_apart(page: Path) -> None:
+    """Where GitHub would do without a blank line, the site makes one table or paragraph of both."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
+    heading = re.search(r"^[^\n]+\n#+ .*|^#+ .*\n[^\n]+", text, re.M)
+    table = re.search(r"^(?!\|)[^\n]+\n\|.*|^\|.*\n(?!\|)[^\n]+", text, re.M)
+    for joined in (heading, table):
+        assert joined is None, joined
