@@ -65,6 +65,10 @@ docs: $(VENV)/.docs ## Build the documentation's site into build/site; a link th
 docs-serve: $(VENV)/.docs ## Show the site on http://127.0.0.1:8000, and what is edited at once
 	$(DOCS) serve
 
+.PHONY: performance
+performance: $(VENV)/.built ## Measure the SDK beside the standard library, and put the tables into docs/performance.md
+	$(BIN)/python bench/tables.py --write
+
 .PHONY: soak
 soak: $(VENV)/.built $(VENV)/.dev ## Look for leaks over 100,000 calls of each kind (about half an hour)
 	SOAK_CALLS=100000 $(BIN)/python -m pytest --quiet -n 2 --timeout 7200 tests/python/faults/test_leaks.py
