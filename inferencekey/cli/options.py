@@ -114,7 +114,7 @@ def wait_timeout(name: str) -> Callable[[Function], Function]:
         "wait_timeout",
         type=float,
         default=600.0,
-        show_default=True,
+        show_default="600",
         metavar="SECONDS",
         help="How long to wait, for all workloads together.",
     )

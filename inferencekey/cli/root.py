@@ -42,6 +42,7 @@ root = LazyGroup(
         "ls": (f"{_HERE}.ls", "List the workloads of the project"),
         "get": (f"{_HERE}.get", "Show one workload"),
         "delete": (f"{_HERE}.delete", "Delete workloads"),
+        "gc": (f"{_HERE}.gc", "Delete what killed processes left behind"),
         "chat": (f"{_HERE}.chat", "Talk to the model of a workload"),
         "embed": (f"{_HERE}.embed", "Turn texts into rows of numbers"),
         "doctor": (f"{_HERE}.doctor", "Check what stands between here and the platform"),

@@ -55,17 +55,26 @@ def cli(*arguments: str) -> list[str]:
 
 
 class Plane(ControlPlane):
-    """A control plane in memory.
+    """A control plane in memory, on which everything is ready at once.
 
-    refused: a slug of which it makes no workload.
+    refused: the slug of a workload that it neither makes nor deletes.
     """
 
     refused: str | None = None
 
+    def __init__(self) -> None:
+        super().__init__(keep=lambda workload: {"phase": "ready", **workload})
+
     def __call__(self, request: Request) -> bytes:
-        if request.method == "POST" and request.json()["slug"] == self.refused:
+        if request.method in ("POST", "DELETE") and self._slug(request) == self.refused:
             return answer({"error": {"code": "out_of_order", "message": "out of order"}}, 500)
         return super().__call__(request)
+
+    def _slug(self, request: Request) -> object:
+        if request.method == "POST":
+            return request.json()["slug"]
+        live = self.by_id(request.target.rsplit("/", 1)[1])
+        return live and live["slug"]
 
 
 @pytest.fixture
