@@ -50,6 +50,11 @@ class Block:
     value: str = ""
 
     @property
+    def runs(self) -> bool:
+        """Is it a program that is to be run?"""
+        return self.language in RUN and self.mark in (None, "exits")
+
+    @property
     def expected(self) -> bool:
         """Is it the output of the block before it?"""
         return self.mark == "output" or (self.language == OUTPUT and self.mark is None)
@@ -74,14 +79,14 @@ def blocks(page: Path) -> Iterator[Block]:
 
 def defects(page: Path) -> Iterator[str]:
     """What keeps the page from being held to its word, one sentence for each block."""
-    before = None
+    runs = False
     for block in blocks(page):
         if block.mark in ("not run", "notation") and not block.value:
             yield f"{page.name}:{block.line}: the mark gives no reason"
-        if block.expected and before not in RUN:
+        if block.expected and not runs:
             yield f"{page.name}:{block.line}: output, but the block before it is not run"
         known = block.language in (*RUN, *PARSED, OUTPUT, GIVEN, "")
         if not known and block.mark != "notation":
             yield f"{page.name}:{block.line}: `{block.language}` is neither run nor marked"
         if block.language != GIVEN:
-            before = block.language if block.mark in (None, "exits") else None
+            runs = block.runs

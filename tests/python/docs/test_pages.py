@@ -14,7 +14,7 @@ from shown import check
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(200)
 
 
 def name(page: Path) -> str:
@@ -47,7 +47,7 @@ def test_the_page_is_true(page: Path, tmp_path: Path) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=80,
+        timeout=180,
     )
     check(done.stdout, done.stderr)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
