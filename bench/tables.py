@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from server import CHUNKS, COLUMNS, MODEL, ROWS, WORKLOADS
@@ -29,7 +30,6 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "performance.md"
 ROUNDS = 9
 CALLS = 200
-IMPORTS = 15
 
 
 class Plain:
@@ -117,14 +117,11 @@ def fastest(calls: int, *sides: Callable[[], object]) -> list[float]:
     return best
 
 
-def start_up(code: str) -> float:
-    """Seconds of a fresh interpreter that runs `code`, the fastest of many."""
-    best = float("inf")
-    for _ in range(IMPORTS):
-        begin = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True)
-        best = min(best, time.perf_counter() - begin)
-    return best
+def start_ups(*programs: str) -> list[float]:
+    """Seconds of a fresh interpreter that runs each program."""
+    command = [sys.executable, "-c"]
+    runs = (partial(subprocess.run, [*command, program], check=True) for program in programs)
+    return fastest(1, *runs)
 
 
 NAMES = {
@@ -165,14 +162,11 @@ def tables() -> str:
     finally:
         server.kill()
         server.wait()
-    bare, light, whole = (
-        start_up(code)
-        for code in (
-            "pass",
-            "import inferencekey",
-            "import inferencekey; inferencekey.ManagementClient(base_url='http://127.0.0.1:1', "
-            "sdk_token='ik_sdk_x', project='acme')",
-        )
+    bare, light, whole = start_ups(
+        "pass",
+        "import inferencekey",
+        "import inferencekey; inferencekey.ManagementClient(base_url='http://127.0.0.1:1', "
+        "sdk_token='ik_sdk_x', project='acme')",
     )
     machine = (
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "

@@ -22,17 +22,6 @@ def test_the_reference_has_every_public_name_once() -> None:
     assert sorted(entries) == [name for name in inferencekey.__all__ if name != "__version__"]
 
 
-def test_nothing_of_the_site_comes_from_elsewhere() -> None:
-    """The site works without a network: scripts, fonts and pictures are its own."""
-    settings = (ROOT / "mkdocs.yml").read_text()
-    assert "font: false" in settings
-    pages = [settings, *(page.read_text() for page in PAGES)]
-    for text in pages:
-        assert not re.search(
-            r"""(?:!\[[^\]]*\]\(|src=["']|(?:css|javascript): *\[?)https?://""", text
-        )
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_headings_and_tables_stand_apart(page: Path) -> None:
     """Where GitHub would do without a blank line, the site makes one table or paragraph of both."""
