@@ -65,6 +65,10 @@ docs: $(VENV)/.docs ## Build the documentation's site into build/site; a link th
 docs-serve: $(VENV)/.docs ## Show the site on http://127.0.0.1:8000, and what is edited at once
 	$(DOCS) serve
 
+.PHONY: pictures
+pictures: $(VENV)/.built $(VENV)/.docs ## Take the pictures of the terminal in the documentation anew
+	$(BIN)/python tools/terminal_pictures
+
 .PHONY: performance
 performance: $(VENV)/.built ## Measure the SDK beside the standard library, and put the tables into docs/performance.md
 	$(BIN)/python bench/tables.py --write

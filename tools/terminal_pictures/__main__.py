@@ -9,10 +9,10 @@ import os
 import re
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from picture import svg
+from scenes import SCENES, WORKLOADS, Scene
 from shell import Shell
 
 from inferencekey.local import Platform
@@ -22,43 +22,6 @@ COLUMNS = 100
 PORT = 8400
 
 
-@dataclass(frozen=True)
-class Scene:
-    """One picture: the last command in it is shown, those before it only run.
-
-    until: when to look, while the command runs; with key: when to type that.
-    """
-
-    name: str
-    title: str
-    command: str
-    before: str = ""
-    until: str | None = None
-    key: str | None = None
-
-
-WORKLOADS = """\
-workloads:
-  - name: Support bot
-    slug: support-bot
-    model: inferencekey-tiny
-    backend: llamacpp
-    execution_policy: fixed
-    execution_policy_config: {replicas: 1}
-  - name: Embedder
-    slug: embedder
-    model: inferencekey-tiny-embed
-    backend: llamacpp
-    task_type: embedding
-"""
-
-SCENES = [
-    Scene("chat", "chat", 'inferencekey chat support-bot "What is a workload?"'),
-    Scene("ls", "ls", "inferencekey ls"),
-    Scene("doctor", "doctor", "inferencekey doctor"),
-]
-
-
 def take(scene: Scene, env: dict[str, str]) -> str:
     """Play the scene; its picture."""
     shell = Shell(COLUMNS, env)
@@ -66,7 +29,7 @@ def take(scene: Scene, env: dict[str, str]) -> str:
         shell.run(scene.before)
         shell.screen.reset()
     shell.run(scene.command, until=scene.until, key=scene.key)
-    return steady(svg(shell.screen, scene.title, scene.name))
+    return steady(svg(shell.screen, scene.name))
 
 
 def steady(picture: str) -> str:
@@ -75,8 +38,7 @@ def steady(picture: str) -> str:
 
 
 def main() -> None:
-    """Take all pictures, or those that are named."""
-    wanted = sys.argv[1:] or [scene.name for scene in SCENES]
+    """Take all pictures."""
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as home, Platform(port=PORT) as platform:
         os.chdir(home)
@@ -88,10 +50,8 @@ def main() -> None:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
         for scene in SCENES:
-            if scene.name in wanted:
-                picture = take(scene, env)
-                (FOLDER / f"{scene.name}.svg").write_text(picture, encoding="utf-8")
-                print(f"docs/pictures/{scene.name}.svg")
+            (FOLDER / f"{scene.name}.svg").write_text(take(scene, env), encoding="utf-8")
+            print(f"docs/pictures/{scene.name}.svg")
 
 
 if __name__ == "__main__":

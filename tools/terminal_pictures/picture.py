@@ -13,7 +13,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 # Without the font of another host: whatever monospace font the reader has.
-FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.S).replace(
+FORMAT = re.sub(r"@font-face \{\{.*?\}\}|<!--.*?-->", "", CONSOLE_SVG_FORMAT, flags=re.S).replace(
     "font-family: Fira Code, monospace", "font-family: ui-monospace, Menlo, Consolas, monospace"
 )
 THEME = TerminalTheme(
@@ -45,7 +45,7 @@ THEME = TerminalTheme(
 COLORS = {"brown": "yellow", "brightbrown": "bright_yellow"}
 
 
-def svg(screen: pyte.Screen, title: str, name: str) -> str:
+def svg(screen: pyte.Screen, name: str) -> str:
     """The part of the screen that is written on."""
     lines = [line(screen, row) for row in range(screen.lines)]
     while lines and not lines[-1].plain.strip():
@@ -59,7 +59,7 @@ def svg(screen: pyte.Screen, title: str, name: str) -> str:
     )
     for text in lines:
         console.print(text, no_wrap=True, crop=True, highlight=False)
-    return console.export_svg(title=title, theme=THEME, code_format=FORMAT, unique_id=name)
+    return console.export_svg(title="", theme=THEME, code_format=FORMAT, unique_id=name)
 
 
 def line(screen: pyte.Screen, row: int) -> Text:
