@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 import os
-import sys
 
 from inferencekey._data import data_client_beside
-from inferencekey._ephemeral import journal, live, signals
+from inferencekey._ephemeral import journal, live, signals, words
 from inferencekey._ephemeral.lease import Lease
 from inferencekey._errors import (
     AuthError,
@@ -126,8 +124,7 @@ class Ephemeral:
         try:
             answer = self._client._ask("ensure", self._request, on_creating=self._creating)
         except DriftError as error:
-            error.hint = _THERE_BEFORE
-            error.__notes__ = [f"hint: {_THERE_BEFORE}"]
+            words.hint(error, _THERE_BEFORE)
             raise
         if self._lease is not None:
             self._created(self._lease, answer)
@@ -154,9 +151,8 @@ class Ephemeral:
             # Somebody else was faster, and it is theirs.
             lease.withdraw()
             return
-        was_over = lease.is_over
         lease.created(answer["id"])
-        if was_over:
+        if lease.is_over:
             # A signal or the end of its lifetime came while the create was on its way.
             lease.delete(_CLEAN_UP)
             raise Cancelled(
@@ -178,52 +174,40 @@ class Ephemeral:
         lease = self._lease
         if lease is None or not lease.is_ours:
             return
-        if self._lifetime is not None and self._lifetime.has_passed and error is not None:
-            _note(error, f"its max_lifetime of {self._max_lifetime} s is over: it was deleted")
         if lease.is_over:
-            live.discard(lease)
+            if self._lifetime is not None and self._lifetime.has_deleted and error is not None:
+                passed = f"the workload was deleted after its max_lifetime, {self._max_lifetime} s"
+                words.note(error, passed)
         elif keep and error is not None:
             lease.keep()
-            live.discard(lease)
-            self._say_kept(lease, error)
+            self._tell(error, words.kept(lease.entry))
         else:
             self._delete(lease, error)
+        if lease.is_over:
+            live.discard(lease)
 
     def _delete(self, lease: Lease, error: BaseException | None) -> None:
         """Its own failure is raised only where it hides nothing."""
         lease.is_answered = lease.is_answered or isinstance(error, _REFUSALS)
         try:
-            if lease.delete(_CLEAN_UP):
-                live.discard(lease)
-                return
-            failure: InferenceKeyError | None = None
-            words = live.left_words(lease, "its create was interrupted")
-        except InferenceKeyError as caught:
-            failure, words = caught, live.left_words(lease, str(caught))
+            if not lease.delete(_CLEAN_UP) and error is not None:
+                self._tell(error, words.left(lease.entry, words.INTERRUPTED))
+        except InferenceKeyError as failure:
+            left = words.left(lease.entry, str(failure))
+            if error is None:
+                words.hint(failure, left)
+                raise
+            self._tell(error, left)
         finally:
-            # Anybody may try now. The exit of the process will.
+            # Then it is anybody's, and the exit of the process tries again.
             if not lease.is_over:
                 lease.hand_to_gc()
-        log("warning", "%s", words)
-        if error is not None:
-            _note(error, words)
-        elif failure is not None:
-            failure.hint = words
-            _note(failure, f"hint: {words}")
-            raise failure
 
-    def _say_kept(self, lease: Lease, error: BaseException) -> None:
-        slug, project = lease.entry.workload_slug, lease.entry.project_slug
-        words = (
-            f"the workload `{slug}` of project `{project}` is kept, because the block failed; "
-            f"`inferencekey delete {slug} --project {project}` or ManagementClient.delete() "
-            "deletes it"
-        )
-        _note(error, words)
-        log("warning", "%s", words)
+    def _tell(self, error: BaseException, text: str) -> None:
+        words.note(error, text)
+        log("warning", "%s", text)
         if not self._silent:
-            with contextlib.suppress(AttributeError, OSError, ValueError):
-                print(f"inferencekey: {words}", file=sys.stderr, flush=True)
+            words.say(text)
 
 
 def _lifetime(seconds: float | None) -> float | None:
@@ -238,11 +222,3 @@ def _lifetime(seconds: float | None) -> float | None:
             hint="leave it out for a workload that lives as long as its block",
         )
     return None if math.isinf(seconds) else seconds
-
-
-def _note(error: BaseException, words: str) -> None:
-    """Below the message in a traceback, from Python 3.11 on."""
-    # An exception of the program's may allow no attributes, which is to hide nothing either.
-    with contextlib.suppress(Exception):
-        notes = [*getattr(error, "__notes__", ()), words]
-        error.__notes__ = notes  # type: ignore[attr-defined]

@@ -142,6 +142,11 @@ class File:
             except OSError:
                 return
 
+    @property
+    def is_collected(self) -> bool:
+        """Did somebody delete the workload to whom it was left?"""
+        return self._descriptor is None and not self._path.exists()
+
     def release(self) -> None:
         """Leaves the entry to `gc`, though this process lives."""
         descriptor, self._descriptor = self._descriptor, None

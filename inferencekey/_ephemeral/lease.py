@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from inferencekey._control import ManagementClient
 
 # Seconds in which a create shows up in the list that was sent before its connection broke.
-APPEARS_WITHIN = 5.0
+_APPEARS_WITHIN = 5.0
 # Milliseconds in which a delete that has begun still gets out under Ctrl-C, like `delete` itself.
 _GRACE_MS = 150
 
@@ -67,20 +67,29 @@ class Lease:
         """Lets any process delete the workload, this one included."""
         self._file.release()
 
+    @property
+    def is_due(self) -> bool:
+        """Is it still this process that has to delete the workload?"""
+        return self.is_ours and not self.is_over and not self._file.is_collected
+
     def delete(self, seconds: float) -> bool:
         """Delete the workload, and nothing but what this lease created, within that time.
 
         False if it did not show up although its create may still be on its way: then it is left
         to `gc`. Raises what `ManagementClient.delete` raises.
         """
-        appears_within = 0.0 if self.is_answered else min(APPEARS_WITHIN, seconds / 2)
+        was_answered = self.is_answered
+        appears_within = 0.0 if was_answered else min(_APPEARS_WITHIN, seconds / 2)
         deleted = delete(self._client, self.entry, seconds, appears_within)
-        if deleted or self.is_answered:
+        if self.is_answered and not was_answered and not deleted:
+            # Another thread has learnt the id in the meantime.
+            return self.delete(seconds)
+        if deleted or was_answered:
             self._file.remove()
         else:
             self._file.release()
         self.is_over = True
-        return deleted or self.is_answered
+        return deleted or was_answered
 
 
 def delete(

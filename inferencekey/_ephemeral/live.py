@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import sys
 import time
+
+from inferencekey._ephemeral import words
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
@@ -33,35 +34,16 @@ def end_all() -> None:
     """Delete what is there, within 10 s. What is left then is named on stderr."""
     until = time.monotonic() + _AT_THE_END
     for lease in list(_leases):
-        if not lease.is_ours or lease.is_over:
+        if not lease.is_due:
             continue
         try:
             # Half a second is enough for a platform that is well, also after one that is not.
             if not lease.delete(max(until - time.monotonic(), 0.5)):
-                _say(lease, "its create was interrupted")
+                words.say(words.left(lease.entry, words.INTERRUPTED))
         except BaseException as failure:
             # Ctrl-C too: whoever insists is heard.
             lease.hand_to_gc()
-            _say(lease, str(failure) or type(failure).__name__)
+            words.say(words.left(lease.entry, str(failure) or type(failure).__name__))
 
 
 atexit.register(end_all)
-
-
-def left_words(lease: Lease, why: str) -> str:
-    """What may still run, and how to delete it."""
-    entry = lease.entry
-    named = f" ({entry.id})" if entry.id else ""
-    return (
-        f"the workload `{entry.workload_slug}`{named} of project `{entry.project_slug}` "
-        f"may be left on {entry.base_url}: {why}; `inferencekey gc` or ManagementClient.gc() "
-        "deletes it"
-    )
-
-
-def _say(lease: Lease, why: str) -> None:
-    try:
-        print(f"inferencekey: {left_words(lease, why)}", file=sys.stderr, flush=True)
-    except (AttributeError, OSError, ValueError):
-        # There is no stderr any more.
-        return
