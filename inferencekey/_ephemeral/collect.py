@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from inferencekey._control import ManagementClient
 
-# Of one delete, in seconds.
-_DELETE = 30.0
 # For how long after its begin, in seconds, a create may have an effect although its process is
 # gone; and how long a run waits for the effects of all such creates together.
 _MAY_APPEAR, _WAIT = 300.0, 3.0
@@ -80,7 +78,7 @@ class Collector:
     def _delete(self, file: journal.File, appears_within: float) -> bool | None:
         """Was it removed? None: the platform refused."""
         try:
-            removed = lease.delete(self._client, file.entry, _DELETE, appears_within)
+            removed = lease.delete(self._client, file.entry, None, appears_within)
         except _HOPELESS:
             raise
         except InferenceKeyError as error:

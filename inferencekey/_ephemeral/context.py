@@ -174,14 +174,12 @@ class Ephemeral:
         lease = self._lease
         if lease is None or not lease.is_ours:
             return
-        if lease.is_over:
-            if self._lifetime is not None and self._lifetime.has_deleted and error is not None:
-                passed = f"the workload was deleted after its max_lifetime, {self._max_lifetime} s"
-                words.note(error, passed)
-        elif keep and error is not None:
+        if self._lifetime is not None and self._lifetime.has_passed and error is not None:
+            words.note(error, f"the max_lifetime of the workload, {self._max_lifetime} s, is over")
+        if keep and error is not None and not lease.is_over:
             lease.keep()
             self._tell(error, words.kept(lease.entry))
-        else:
+        elif not lease.is_over:
             self._delete(lease, error)
         if lease.is_over:
             live.discard(lease)

@@ -7,7 +7,7 @@ from copy import copy
 
 from inferencekey._ephemeral import journal
 from inferencekey._marshal import Request
-from inferencekey._timeouts import milliseconds
+from inferencekey._timeouts import clock_options, milliseconds
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
@@ -93,15 +93,18 @@ class Lease:
 
 
 def delete(
-    client: ManagementClient, entry: journal.Entry, seconds: float, appears_within: float
+    client: ManagementClient, entry: journal.Entry, seconds: float | None, appears_within: float
 ) -> bool:
-    """Delete what the entry proves to be created by its process. True if this call removed it."""
+    """Delete what the entry proves to be created by its process. True if this call removed it.
+
+    seconds: None is as the client has it.
+    """
     request = Request(
         workload_slug=entry.workload_slug,
         project=entry.project_slug,
         only={"id": entry.id, "mark": entry.mark},
         appears_within_ms=milliseconds("appears_within", appears_within),
-        timeout_ms=milliseconds("timeout", seconds),
+        **clock_options(seconds),
     )
     deleted: bool = client._ask("delete", request, _GRACE_MS)["deleted"]
     return deleted

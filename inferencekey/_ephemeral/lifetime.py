@@ -20,7 +20,7 @@ class Lifetime:
     """A thread that deletes the workload when its time is over, unless it is stopped before."""
 
     def __init__(self, lease: Lease, seconds: float) -> None:
-        self.has_deleted = False
+        self.has_passed = False
         self._lease = lease
         self._seconds = seconds
         self._stopped = threading.Event()
@@ -35,8 +35,9 @@ class Lifetime:
         while not self._stopped.wait(min(seconds, threading.TIMEOUT_MAX)):
             if self._lease.is_over:
                 return
+            self.has_passed = True
             try:
-                self.has_deleted = self._lease.delete(_DELETE)
+                self._lease.delete(_DELETE)
                 return
             except InferenceKeyError as error:
                 log("warning", "max_lifetime has passed, and the delete failed: %s", error)
