@@ -29,27 +29,16 @@ class Handler:
     It does no harm when it is called later, by a handler that was set on top of it.
     """
 
-    # Signals that arrived while the first one was deleting; they get their turn afterwards.
-    waiting: list[Handler] | None = None
-
     def __init__(self, number: signal.Signals, before: Before) -> None:
         self.number = number
         self.before = before
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Delete, then go on as if there had been no handler."""
-        if Handler.waiting is not None:
-            Handler.waiting.append(self)
-            return
-        Handler.waiting = arrived = [self]
-        try:
-            live.end_all()
-        finally:
-            Handler.waiting = None
-        for handler in arrived:
-            handler._chain(frame)
+        """Delete, then go on as if there had been no handler.
 
-    def _chain(self, frame: FrameType | None) -> None:
+        A second signal that comes meanwhile does the same all over, and is done first.
+        """
+        live.end_all()
         if callable(self.before):
             self.before(self.number, frame)
         else:

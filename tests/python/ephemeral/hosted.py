@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clients import completion
-from double import ControlPlane, Request, Step, answer, sse
+from double import ControlPlane, Request, Send, Step, Until, answer, sse
 
 # A workload that nobody in a test creates, and that has to be there afterwards.
 FOREIGN = {
@@ -57,6 +60,19 @@ class Hosted:
         """The slugs of what is still there, but for the foreign workload, which has to be."""
         assert FOREIGN in self.control.workloads, "a foreign workload was deleted or changed"
         return [slug for slug in self.control.slugs() if slug != "foreign"]
+
+
+@dataclass(frozen=True)
+class Later:
+    """A step: act once the event is set, and send what comes of it."""
+
+    event: threading.Event
+    act: Callable[[], bytes]
+
+    def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
+        """Waits, at most until the double stops."""
+        Until(self.event).play(peer, stopped)
+        Send(self.act()).play(peer, stopped)
 
 
 def entries(state: Path) -> list[dict[str, Any]]:

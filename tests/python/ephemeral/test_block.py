@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import socket
 import stat
 import threading
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clients import API_KEY, SDK_TOKEN, SPEC, management
-from double import HANG, RST, Double, Request, Send, Until, answer
+from double import HANG, RST, Double, Request, Until, answer
 
-from ephemeral.hosted import Answer, Hosted, entries
+from ephemeral.hosted import Answer, Hosted, Later, entries
 from inferencekey import (
     Cancelled,
     ConfigurationError,
@@ -281,19 +279,6 @@ def test_nothing_of_a_create_that_was_refused_is_looked_for_long(state: Path) ->
     assert entries(state) == []
 
 
-@dataclasses.dataclass(frozen=True)
-class Later:
-    """A step: act once the event is set, and send what comes of it."""
-
-    event: threading.Event
-    act: Callable[[], bytes]
-
-    def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
-        """Waits, at most until the double stops."""
-        Until(self.event).play(peer, stopped)
-        Send(self.act()).play(peer, stopped)
-
-
 class Mine(Exception):
     """An error of the program."""
 
@@ -361,6 +346,23 @@ def test_an_answer_that_is_lost_in_the_clean_up_is_no_failure(state: Path) -> No
         pass
     assert hosted.left() == []
     assert entries(state) == []
+
+
+def test_a_hook_of_the_program_does_not_break_off_the_clean_up(state: Path) -> None:
+    """Whatever `on_retry` raises ends the program's own calls, and not this one."""
+
+    def raises(retry: object) -> None:
+        raise Mine
+
+    failing = iter([answer(b"", 503)])
+    hosted = Hosted(lambda request: next(failing, None) if request.method == "DELETE" else None)
+    with (
+        Double(hosted) as double,
+        management(double, on_retry=raises) as mgmt,
+        ephemeral(mgmt),
+    ):
+        pass
+    assert hosted.left() == []
 
 
 def test_an_error_keeps_the_workload_if_that_was_asked_for(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from child import run, running
-from double import HANG, Double, Request, chunk, chunked_head, frames
+from double import HANG, Double, Request, answer, chunk, chunked_head, frames
 
-from ephemeral.hosted import BEGIN, Answer, Hosted, entries
+from ephemeral.hosted import BEGIN, Answer, Hosted, Later, entries
 
 # The end, its exit status, and what it prints.
 ENDS = [
@@ -56,17 +56,6 @@ thread = threading.Thread(target=copy.deepcopy(mgmt).ephemeral(
     spec(), api_key=API_KEY, silent=True).__enter__)
 thread.start()
 thread.join()
-""",
-        0,
-    ),
-    (
-        "a hook that raises",
-        """
-def raises(retry):
-    raise KeyError
-mgmt = ManagementClient(base_url=url, sdk_token=SDK_TOKEN, project="acme", on_retry=raises)
-ephemeral().__enter__()
-mgmt.close()
 """,
         0,
     ),
@@ -221,6 +210,97 @@ def test_a_second_ctrl_c_does_not_keep_the_delete_from_being_sent(
     assert again.is_set()
     assert hosted.left() == []
     assert process.returncode == -signal.SIGINT
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_second_signal_does_not_break_off_the_delete(state: Path, method: str) -> None:
+    """Whoever ends many processes at once may say it twice."""
+    again = threading.Event()
+
+    def repeat(request: Request) -> Answer | None:
+        if request.target.startswith("/endpoint/"):
+            return [HANG]
+        seen.append(request.method)
+        if seen[3:] and request.method == method and not again.is_set():
+            again.set()
+            process.send_signal(signal.SIGTERM)
+        return None
+
+    hosted = Hosted(repeat)
+    seen: list[str] = []
+    with (
+        Double(hosted) as double,
+        running(f"ARGS = {[double.url]!r}\n{CALL}") as process,
+    ):
+        double.journal.wait_for_requests(4)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=15)
+    assert again.is_set()
+    assert (process.returncode, err) == (-signal.SIGTERM, "")
+    assert hosted.left() == []
+    assert entries(state) == []
+
+
+def test_a_handler_that_returns_while_the_workload_is_created(state: Path) -> None:
+    """The create acts after the delete has looked for it: it is deleted all the same."""
+    looked = threading.Event()
+
+    def late(request: Request) -> Answer | None:
+        if request.method == "POST":
+            return [Later(looked, lambda: hosted.answer(request))]
+        return None
+
+    hosted = Hosted(late)
+    program = (
+        BEGIN
+        + """
+import inferencekey._ephemeral.lease as lease
+lease._APPEARS_WITHIN = 0.0
+def returns(number, frame):
+    print("handled", flush=True)
+signal.signal(signal.SIGTERM, returns)
+try:
+    ephemeral().__enter__()
+except Cancelled as error:
+    print(error, flush=True)
+"""
+    )
+    with (
+        Double(hosted) as double,
+        running(f"ARGS = {[double.url]!r}\n" + program) as process,
+    ):
+        double.journal.wait_for_requests(2)
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "handled\n"
+        looked.set()
+        out, err = process.communicate(timeout=15)
+    assert "`bot` was deleted again while it was being created" in out
+    assert process.returncode == 0
+    # That is what was known when the handler had looked for it.
+    assert "may still appear" in err
+    assert hosted.left() == []
+    assert entries(state) == []
+
+
+def test_what_gc_has_deleted_is_not_looked_for_at_the_exit(state: Path) -> None:
+    """A clean-up failed, the same process collected it, and has nothing more to say."""
+    failing = iter([answer(b"", 500)])
+    hosted = Hosted(lambda request: next(failing, None) if request.method == "DELETE" else None)
+    program = (
+        BEGIN
+        + """
+try:
+    with ephemeral():
+        pass
+except ServerError:
+    print(len(mgmt.gc()))
+"""
+    )
+    with Double(hosted) as double:
+        assert run(program, double.url) == (0, "1\n", "")
+        assert [one.method for one in double.journal.requests][-1] == "DELETE"
+    assert hosted.left() == []
 
 
 HANDLERS = [
