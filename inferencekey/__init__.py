@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from inferencekey._spec import WorkloadSpec
     from inferencekey._stream import TextStream
     from inferencekey._timeouts import Timeouts
+    from inferencekey._workload import Workload
 
 __version__ = "0.1.0"
 
@@ -112,6 +113,7 @@ __all__ = [
     "TruncatedWarning",
     "ValidationError",
     "WaitTimeout",
+    "Workload",
     "WorkloadFailed",
     "WorkloadSpec",
     "__version__",
@@ -136,6 +138,7 @@ _HOMES = {
     "_spec": ("WorkloadSpec",),
     "_stream": ("TextStream",),
     "_timeouts": ("Timeouts",),
+    "_workload": ("Workload",),
 }
 
 

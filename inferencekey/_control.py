@@ -17,22 +17,21 @@ from inferencekey._secret import token
 from inferencekey._spec import WorkloadSpec
 from inferencekey._timeouts import Timeouts, clock_options, milliseconds
 from inferencekey._watcher import Callback, Silent
+from inferencekey._workload import Workload
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`. `Any` stays a name for
 # `get_type_hints`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from inferencekey._ephemeral.context import Ephemeral
     from inferencekey._ephemeral.leftovers import Collected
     from inferencekey._ffi import Event
 
-    # Inside the class, `list` is a method.
-    Workloads = list[dict[str, Any]]
 else:
-    Any = Collected = Ephemeral = object
-    Workloads = list[dict[str, object]]
+    Collected = Ephemeral = object
+
+# Inside the class, `list` is a method.
+Workloads = list[Workload]
 
 
 class ManagementClient(Client):
@@ -181,22 +180,59 @@ class ManagementClient(Client):
         *,
         project: str | None = None,
         timeout: float | Timeouts | None = None,
-    ) -> dict[str, Any]:
-        """Fetch the live workload as the platform describes it (keys: wire.md 2.5).
+    ) -> Workload:
+        """Fetch the live workload: the platform's own object, with properties.
 
         Raises NotFound if there is none.
         """
         request = Request(workload_slug=workload_slug, project=project, **clock_options(timeout))
-        workload: dict[str, Any] = self._ask("get", request)["workload"]
-        return workload
+        answer = self._ask("get", request)
+        return Workload(answer["workload"], answer["facts"])
 
     def list(
         self, *, project: str | None = None, timeout: float | Timeouts | None = None
     ) -> Workloads:
-        """List all workloads of the project, as the platform describes them (keys: wire.md 2.5)."""
-        request = Request(project=project, **clock_options(timeout))
-        workloads: Workloads = self._ask("list", request)["workloads"]
-        return workloads
+        """List all workloads of the project, whatever number of pages the platform gives them in.
+
+        What the platform lists without an `id` or a `slug` is passed over.
+        """
+        answer = self._ask("list", Request(project=project, **clock_options(timeout)))
+        return [*map(Workload, answer["workloads"], answer["facts"])]
+
+    def status(
+        self,
+        workload_slug: str,
+        *,
+        project: str | None = None,
+        timeout: float | Timeouts | None = None,
+    ) -> ReadinessEvent:
+        """Tell the workload's readiness phase as it is now, without waiting for a change.
+
+        `error` is a phase like the others here. Raises NotFound if there is no such workload.
+        """
+        request = Request(workload_slug=workload_slug, project=project, **clock_options(timeout))
+        return ReadinessEvent.from_answer(self._ask("status", request))
+
+    def export(
+        self,
+        workload_slug: str,
+        *,
+        project: str | None = None,
+        timeout: float | Timeouts | None = None,
+    ) -> WorkloadSpec:
+        """Make the spec that the live workload stands for, and that plans to `unchanged`.
+
+            print(mgmt.export("made-in-the-dashboard").to_yaml())
+
+        It names the project only if that is not the client's. A task type or an execution policy
+        that this version does not know is left out: not managed.
+
+        Raises NotFound if there is none; ConfigurationError `secret_in_spec` (.field) if there is
+        a token in it, which belongs into no spec; ValidationError (.field) if it lacks a name, a
+        model or a backend.
+        """
+        request = Request(workload_slug=workload_slug, project=project, **clock_options(timeout))
+        return WorkloadSpec.from_answer(self._ask("export", request)["spec"])
 
     def wait_until_ready(
         self,

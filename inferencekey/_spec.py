@@ -10,6 +10,7 @@ from inferencekey._enums import Backend, ExecutionPolicy, TaskType
 # `get_type_hints`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from enum import Enum
     from typing import Any
 else:
     Any = object
@@ -52,3 +53,45 @@ class WorkloadSpec:
     execution_policy_config: dict[str, Any] | None = None
     worker_id: str | None = None
     gpu_resource_id: str | None = None
+
+    @classmethod
+    def from_answer(cls, fields: dict[str, Any]) -> WorkloadSpec:
+        """The spec as the core hands it over, with members of the enums where there are such."""
+        return cls(**{name: named(name, value) for name, value in fields.items()})
+
+    def to_yaml(self) -> str:
+        """The spec as a spec file in YAML: what is set, in the order of the fields.
+
+        `from_file` reads it back as an equal spec. So it does for `to_json`. All three forms raise
+        ValidationError (.field) for a value that is neither JSON nor an enum.
+        """
+        from inferencekey._source import to_yaml
+
+        return to_yaml(self)
+
+    def to_json(self) -> str:
+        """The same as a spec file in JSON."""
+        from inferencekey._source import to_json
+
+        return to_json(self)
+
+    def to_python(self) -> str:
+        """The same as an expression in Python, `WorkloadSpec(…)`, with enums by their names."""
+        from inferencekey._source import to_python
+
+        return to_python(self)
+
+
+_ENUMS: dict[str, type[Enum]] = {
+    "backend": Backend,
+    "task_type": TaskType,
+    "execution_policy": ExecutionPolicy,
+}
+
+
+def named(field: str, value: Any) -> Any:
+    """The member of the field's enum for this value; else the value."""
+    members = _ENUMS.get(field)
+    if members is None or not isinstance(value, str):
+        return value
+    return next((member for member in members if member.value == value), value)

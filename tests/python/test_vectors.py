@@ -238,6 +238,18 @@ def test_plans(case: Case) -> None:
             assert double.journal.requests[-1].json() == case["patch"]
 
 
+@cases("exports.json")
+def test_exports(case: Case) -> None:
+    """A live workload as a spec that plans to no change (issue 4.3)."""
+    with Double(lambda _: answer([case["live"]])) as double:
+        mgmt = management(double, sdk_token="ik_sdk_own")
+        spec = outcome_of(case, lambda: mgmt.export("s1"))
+        assert mgmt.get("s1").spec == spec
+        if spec is not None:
+            assert spec == spec_of(case["spec"])
+            assert mgmt.plan(spec).action == "unchanged"
+
+
 def good_platform(request: Request, live: list[Case]) -> Sequence[Step] | bytes:
     """A platform that grants everything."""
     if request.target.endswith("/readiness-events"):

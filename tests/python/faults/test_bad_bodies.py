@@ -22,6 +22,7 @@ from inferencekey import (
     NotFound,
     ProtocolError,
     TextResult,
+    Workload,
 )
 
 
@@ -43,7 +44,7 @@ def embed(body: object, inputs: int = 2) -> list[list[float]]:
             assert len(double.journal.requests) == 1
 
 
-def list_workloads(body: object) -> list[dict[str, Any]]:
+def list_workloads(body: object) -> list[Workload]:
     """What a list call makes of this body."""
     with Double(answer(body)) as double:
         try:

@@ -1,18 +1,22 @@
-//! The control plane: list, plan, ensure, get, delete, readiness (wire.md 2).
+//! The control plane: list, plan, ensure, get, export, delete, readiness (wire.md 2).
 //!
 //! Rules are functions over values: [`list`] reads pages, [`compare`], [`drift`] and [`plan`] compare spec and live,
-//! [`readiness`] reads events. [`workloads`] asks the platform, [`ensure`], [`delete`] and [`wait`] are the operations.
+//! [`export`] makes a spec of what is live, [`readiness`] reads events. [`workloads`] asks the platform; [`ensure`], [`delete`],
+//! [`status`] and [`wait`] are the operations.
 
 mod compare;
+mod cost;
 mod create;
 mod delete;
 pub(crate) mod drift;
 mod ensure;
+mod export;
 mod list;
 pub(crate) mod mark;
 mod number;
 mod plan;
 mod readiness;
+mod status;
 mod wait;
 mod warned;
 mod workloads;
@@ -22,14 +26,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use compare::Change;
 pub(crate) use delete::{Proof, delete, delete_only};
 pub(crate) use ensure::{ensure, plan};
+pub(crate) use readiness::Progress;
+pub(crate) use status::status;
 pub(crate) use wait::wait;
 
+use self::list::Workload;
 use crate::config::arguments::trimmed;
 use crate::error::{Class, Error, answer, code};
 use crate::secret::Secret;
@@ -76,12 +83,12 @@ impl Context {
     fn create_request(&self, body: &Map<String, Value>, idempotency_key: &str) -> Request {
         let request = self.request(Method::POST, self.workloads.clone(), Repeat::Never);
         let idempotency_key = Some(idempotency_key.to_owned());
-        Request { body: Some(json(body)), idempotency_key, ..request }
+        Request { body: Some(bytes(body)), idempotency_key, ..request }
     }
 
     fn patch_request(&self, id: &str, body: &Map<String, Value>) -> Result<Request, Error> {
         let request = self.request(Method::PATCH, by_id(id)?, Repeat::Idempotent);
-        Ok(Request { body: Some(json(body)), ..request })
+        Ok(Request { body: Some(bytes(body)), ..request })
     }
 
     fn delete_request(&self, id: &str) -> Result<Request, Error> {
@@ -106,6 +113,22 @@ impl Context {
             repeat,
             on_new_connection: false,
         }
+    }
+
+    /// The spec that a live workload stands for. It names the project if this client would take another one by itself.
+    pub(crate) fn export(&self, live: &Workload) -> Result<Map<String, Value>, Error> {
+        let is_own = self.shared.config.project.as_deref() == Some(&*self.project_slug);
+        let project = Some(self.project_slug.as_str()).filter(|_| !is_own);
+        export::spec(live, project, &self.token)
+    }
+
+    /// What the SDK's rules make of a live workload, beside the platform's own object (`docs/c-api.md`).
+    pub(crate) fn facts(&self, live: &Workload) -> Value {
+        json!({
+            "status": Progress::of_workload(&live.fields).map(|progress| progress.phase),
+            "max_hourly_cost_usd": cost::ceiling(&live.fields),
+            "spec": self.export(live).ok(),
+        })
     }
 
     /// `ProtocolError` about a good answer; the server's own error, if that is what it says.
@@ -136,7 +159,7 @@ fn by_id(id: &str) -> Result<String, Error> {
     Ok(format!("/api/workloads/{}", path::segment("id", id)?))
 }
 
-fn json(body: &Map<String, Value>) -> Bytes {
+fn bytes(body: &Map<String, Value>) -> Bytes {
     // A map of JSON values can always be written.
     serde_json::to_vec(body).unwrap_or_default().into()
 }

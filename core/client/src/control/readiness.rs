@@ -13,7 +13,7 @@ use crate::transport::sse::Frame;
 
 /// What the platform says about a workload on its way to `ready`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     pub(super) phase: String,
     pub(super) message: String,
     pub(super) elapsed_ms: i64,

@@ -17,7 +17,8 @@ use crate::spec::enums::OnDrift;
 use crate::spec::{WorkloadSpec, slug};
 use crate::transport::{Call, Clocks};
 
-pub(super) const NAMES: [&str; 6] = ["ensure", "plan", "get", "list", "wait_until_ready", "delete"];
+pub(super) const NAMES: [&str; 8] =
+    ["ensure", "plan", "get", "list", "export", "status", "wait_until_ready", "delete"];
 
 /// `wait_until_ready`, if the request says nothing (wire.md 2.11).
 const READY_WAIT: Duration = Duration::from_secs(600);
@@ -33,6 +34,8 @@ enum What {
     Plan(Box<WorkloadSpec>),
     Get(String),
     List,
+    Export(String),
+    Status(String),
     Wait(String),
     Delete(String),
     DeleteOnly(String, Proof, Duration),
@@ -66,9 +69,15 @@ pub(super) fn prepare(
             (clocks, What::Wait(workload_slug(&request)?), None)
         }
         "list" => (take_clocks(shared, &mut request, &["project"], false)?, What::List, None),
-        "get" => {
+        "get" | "export" | "status" => {
             let clocks = take_clocks(shared, &mut request, &["workload_slug", "project"], false)?;
-            (clocks, What::Get(workload_slug(&request)?), None)
+            let slug = workload_slug(&request)?;
+            let what = match name {
+                "get" => What::Get(slug),
+                "export" => What::Export(slug),
+                _ => What::Status(slug),
+            };
+            (clocks, what, None)
         }
         _ => {
             let keys = ["workload_slug", "project", "only", "appears_within_ms"];
@@ -166,12 +175,22 @@ impl Work for ControlWork {
             }
             What::Get(slug) => {
                 let workload = context.get(slug, call).await?;
-                head(format!("{{\"workload\":{}}}", workload.text))
+                let facts = context.facts(&workload);
+                head(format!("{{\"workload\":{},\"facts\":{facts}}}", workload.text))
             }
             What::List => {
                 let all = context.list(call).await?;
                 let texts: Vec<&str> = all.iter().map(|workload| &*workload.text).collect();
-                head(format!("{{\"workloads\":[{}]}}", texts.join(",")))
+                let facts: Value = all.iter().map(|workload| context.facts(workload)).collect();
+                head(format!("{{\"workloads\":[{}],\"facts\":{facts}}}", texts.join(",")))
+            }
+            What::Export(slug) => {
+                let live = context.get(slug, call).await?;
+                head(json!({"spec": context.export(&live)?}).to_string())
+            }
+            What::Status(slug) => {
+                let progress = control::status(context, slug, call).await?;
+                head(json!(progress).to_string())
             }
             What::Delete(slug) => {
                 let deleted = control::delete(context, slug, call).await?;

@@ -7,6 +7,7 @@ mod matrix;
 mod notices;
 mod readiness;
 mod requests;
+mod status;
 mod streams;
 mod vectors;
 

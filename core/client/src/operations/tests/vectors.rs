@@ -244,7 +244,7 @@ fn lists() {
             assert_eq!(double.script.lines(), lines.collect::<Vec<_>>(), "{name}");
         }
         if !refused(name, &outcome, case.error.as_ref()) {
-            assert_eq!(outcome.head(), json!({"workload": case.workload}), "{name}");
+            assert_eq!(outcome.head()["workload"], json!(case.workload), "{name}");
         }
     }
 }
@@ -280,6 +280,32 @@ fn plans() {
             _ => None,
         };
         assert_eq!(patch, case.patch, "{name}");
+    }
+}
+
+#[derive(Deserialize)]
+struct ExportCase {
+    name: String,
+    live: Value,
+    #[serde(default)]
+    spec: Value,
+    error: Option<Expected>,
+}
+
+#[test]
+fn exports() {
+    for case in cases::<ExportCase>(include_str!("../../../../../tests/vectors/exports.json")) {
+        let name = &case.name;
+        let list = json!([case.live]).to_string();
+        let double = Double::control(Script::serving(move |_| Reply::json(200, &list)));
+        let of_s1 = json!({"workload_slug": "s1"});
+        let outcome = double.call("export", &of_s1);
+        assert_eq!(double.call("get", &of_s1).head()["facts"]["spec"], case.spec, "{name}");
+        if !refused(name, &outcome, case.error.as_ref()) {
+            assert_eq!(outcome.head()["spec"], case.spec, "{name}");
+            let plan = double.call("plan", &json!({"spec": case.spec})).head();
+            assert_eq!(plan["plan"]["action"], "unchanged", "{name}");
+        }
     }
 }
 

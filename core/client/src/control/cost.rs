@@ -1,0 +1,57 @@
+//! What a workload may cost at most, as its execution policy says (wire.md 2.6). An estimate nobody makes: a policy without a
+//! ceiling has none that is known.
+
+use serde_json::{Map, Value};
+
+const KEY: &str = "max_hourly_cost_usd";
+/// Objects of a policy's config that may have a ceiling of their own. The lowest one counts.
+const PLACES: [&[&str]; 3] = [&[], &["workers", "cloud_pool"], &["cloud_pool"]];
+
+/// The ceiling of a live workload, or of the body that creates one.
+pub(crate) fn ceiling(fields: &Map<String, Value>) -> Option<f64> {
+    fields.get("execution_policy_config").and_then(ceiling_of)
+}
+
+/// The ceiling in a policy's config.
+pub(crate) fn ceiling_of(config: &Value) -> Option<f64> {
+    let found = PLACES.iter().filter_map(|path| {
+        let place = path.iter().try_fold(config, |place, key| place.get(key))?;
+        place.get(KEY)?.as_f64().filter(|dollars| dollars.is_finite() && *dollars >= 0.0)
+    });
+    found.reduce(f64::min)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_lowest_ceiling_of_a_policy_counts() {
+        for (name, config, expected) in [
+            ("at the top", json!({"max_hourly_cost_usd": 4}), Some(4.0)),
+            (
+                "of the pool",
+                json!({"workers": {"cloud_pool": {"max_hourly_cost_usd": 2.5}}}),
+                Some(2.5),
+            ),
+            (
+                "of both",
+                json!({"max_hourly_cost_usd": 4, "workers": {"cloud_pool": {"max_hourly_cost_usd": 9}}}),
+                Some(4.0),
+            ),
+            (
+                "of the old flat form",
+                json!({"gpu_pool": ["a"], "max_hourly_cost_usd": 1.0}),
+                Some(1.0),
+            ),
+            ("replicas say nothing about money", json!({"replicas": 1}), None),
+            ("a string is no number", json!({"max_hourly_cost_usd": "4"}), None),
+            ("a negative one is no ceiling", json!({"max_hourly_cost_usd": -1}), None),
+            ("no object", json!(null), None),
+        ] {
+            assert_eq!(ceiling_of(&config), expected, "{name}");
+        }
+    }
+}
