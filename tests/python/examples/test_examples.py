@@ -105,10 +105,24 @@ def test_cleanup_on_exit_deletes_when_killed_in_a_call(
     assert process.stdout is not None
     assert process.stdout.readline().strip(), "no answer before the signal"
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
-    assert "deleted: True" in out, err
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == -number, err
     assert "nightly-batch" not in slugs(mgmt)
-    assert process.returncode != 0
+
+
+def test_gc_deletes_what_cleanup_on_exit_could_not(
+    platform: Platform, mgmt: ManagementClient
+) -> None:
+    """After `kill -9` the workload is there until somebody collects it."""
+    process = start(platform, str(EXAMPLES / "cleanup_on_exit.py"))
+    assert process.stdout is not None
+    assert process.stdout.readline().strip(), "no answer before the signal"
+    assert mgmt.gc() == []
+    process.kill()
+    process.communicate(timeout=20)
+    assert "nightly-batch" in slugs(mgmt)
+    assert [one.workload_slug for one in mgmt.gc()] == ["nightly-batch"]
+    assert "nightly-batch" not in slugs(mgmt)
 
 
 def test_quickstart_deletes_when_interrupted(platform: Platform, mgmt: ManagementClient) -> None:
