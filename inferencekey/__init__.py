@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         WorkloadFailed,
     )
     from inferencekey._plan import Change, Plan
+    from inferencekey._readiness import Readiness
     from inferencekey._results import (
         EmbedResult,
         EndpointRef,
@@ -97,6 +98,7 @@ __all__ = [
     "ProtocolError",
     "ProxyError",
     "RateLimited",
+    "Readiness",
     "ReadinessEvent",
     "Retry",
     "RetryPolicy",
@@ -126,6 +128,7 @@ _HOMES = {
     "_enums": ("Backend", "ExecutionPolicy", "OnDrift", "TaskType"),
     "_ephemeral.leftovers": ("Collected", "Leftover"),
     "_plan": ("Change", "Plan"),
+    "_readiness": ("Readiness",),
     "_results": (
         "EmbedResult",
         "EndpointRef",

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from inferencekey import _marshal
+from inferencekey import _waiting
 from inferencekey._client import Client, client_options, client_secrets
 from inferencekey._enums import OnDrift
 from inferencekey._errors import DriftWarning, ValidationError
 from inferencekey._marshal import Request
 from inferencekey._plan import Plan
+from inferencekey._readiness import Readiness
 from inferencekey._results import EndpointRef, ReadinessEvent
 from inferencekey._retry import Retry, RetryPolicy, hook
 from inferencekey._secret import token
 from inferencekey._spec import WorkloadSpec
-from inferencekey._timeouts import Timeouts, clock_options, milliseconds
-from inferencekey._watcher import Callback, Silent
+from inferencekey._timeouts import Timeouts, clock_options
 from inferencekey._workload import Workload
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`. `Any` stays a name for
@@ -25,7 +25,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from inferencekey._ephemeral.context import Ephemeral
     from inferencekey._ephemeral.leftovers import Collected
-    from inferencekey._ffi import Event
 
 else:
     Collected = Ephemeral = object
@@ -242,6 +241,7 @@ class ManagementClient(Client):
         timeout: float = 600.0,
         on_progress: Callable[[ReadinessEvent], None] | None = None,
         silent: bool = False,
+        progress: str | bool | None = None,
     ) -> None:
         """Block until the workload is ready to answer (wire.md 2.11).
 
@@ -249,29 +249,43 @@ class ManagementClient(Client):
             waits for ever.
         on_progress: gets every event, on this thread, in place of the display; what it raises
             comes out unchanged.
-        silent: no display. Else stderr shows one live line on a terminal, or a plain line per
-            change; INFERENCEKEY_PROGRESS=live, plain or off in the environment decides it.
+        silent: no display.
+        progress: which display. `live` draws one line of the terminal again and again; `plain`
+            writes a line per phase and step, and one each 15 s; `notebook` updates one output of
+            the cell; `json` writes an object per line for programs; all but `notebook` on stderr.
+            `log` and `off` show nothing. None: INFERENCEKEY_PROGRESS, else what suits the place:
+            nothing off the main thread and where an event loop runs. True: not even there nothing.
 
-        Raises WaitTimeout when the time is over; WorkloadFailed (.phase, .step, .events) when the
-        platform gave up.
+        Whatever the display, each new phase is a line of the logger `inferencekey`, at INFO.
+
+        Raises WaitTimeout when the time is over; WorkloadFailed (.phase, .step, .events, .hint)
+        when the platform gave up.
         """
-        timeout_ms = milliseconds("timeout", timeout)
-        request = Request(workload_slug=workload_slug, project=project, timeout_ms=timeout_ms)
-        on_retry = self._on_retry
+        _waiting.wait(
+            self,
+            workload_slug,
+            project=project,
+            timeout=timeout,
+            on_progress=on_progress,
+            silent=silent,
+            progress=progress,
+        )
 
-        def told(retry: Retry) -> None:
-            show.lost(retry)
-            if on_retry is not None:
-                on_retry(retry)
+    def readiness(
+        self, workload_slug: str, *, project: str | None = None, timeout: float = 600.0
+    ) -> Readiness:
+        """Follow a workload on its way: an iterator of its events, the last one `ready`.
 
-        with (
-            # The display's clock starts first, so that it never shows less than the deadline.
-            _display(workload_slug, on_progress, silent) as show,
-            self._start("wait_until_ready", request, told) as running,
-        ):
-            while not running.ended:
-                event = running.next()
-                show(None if event is None else _readiness(event))
+            with mgmt.readiness("support-bot") as events:
+                for event in events:
+                    print(event.phase, event.message)
+
+        Nothing is sent before the first event is asked for, and nothing is shown. It raises what
+        `wait_until_ready` raises; `.seconds_by_phase` tells how long each phase has lasted.
+
+        timeout: seconds from this call.
+        """
+        return _waiting.readiness(self, workload_slug, project=project, timeout=timeout)
 
     def ephemeral(
         self,
@@ -284,6 +298,7 @@ class ManagementClient(Client):
         max_lifetime: float | None = None,
         on_progress: Callable[[ReadinessEvent], None] | None = None,
         silent: bool = False,
+        progress: str | bool | None = None,
     ) -> Ephemeral:
         """Create a workload for the time of a `with` block, which gets its `Endpoint`.
 
@@ -297,7 +312,8 @@ class ManagementClient(Client):
         created has the mark `[ephemeral …]` at the end of its description.
 
         api_key: data key of the endpoint; default: INFERENCEKEY_API_KEY.
-        timeout: of the wait, in seconds, as for `wait_until_ready`, like on_progress and silent.
+        timeout: of the wait, in seconds, as for `wait_until_ready`, like on_progress, silent and
+            progress.
         keep_on_error: an exception in the block leaves the workload, and says how to delete it;
             Ctrl-C and an exit do not.
         max_lifetime: seconds after which the workload is deleted even if the block still runs.
@@ -325,6 +341,7 @@ class ManagementClient(Client):
             max_lifetime=max_lifetime,
             on_progress=on_progress,
             silent=silent,
+            progress=progress,
         )
 
     def gc(self, *, project: str | None = None) -> Collected:
@@ -376,23 +393,3 @@ def _fields(operation: str, spec: WorkloadSpec) -> Request:
             hint="make one: WorkloadSpec(name=…, slug=…, model=…, backend=…)",
         )
     return Request(vars(spec))
-
-
-def _readiness(event: Event) -> ReadinessEvent:
-    return ReadinessEvent.from_answer(_marshal.decode(event.head))
-
-
-def _display(
-    workload_slug: str, on_progress: Callable[[ReadinessEvent], None] | None, silent: bool
-) -> Silent:
-    """Where events go; None is given when there was none for a slice of time."""
-    if on_progress is not None:
-        return Callback(on_progress)
-    if silent:
-        return Silent()
-    try:
-        from inferencekey import _progress
-    except OSError:
-        # A module is a file, and there may be no descriptor left to read it with.
-        return Silent()
-    return _progress.display(workload_slug)

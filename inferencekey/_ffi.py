@@ -103,11 +103,13 @@ class Operation:
     """One running call, ended at its end, with `free`, or when nobody holds it any more.
 
     `on_retry` is told before a request goes out again, `on_creating` before an ephemeral workload
-    is created; what they raise comes out of `next`.
+    is created; what they raise comes out of `next`. `before_notice` is called before either, and
+    before a line of the log.
     """
 
-    __slots__ = ("_box", "_on_retry", "ended", "on_creating")
+    __slots__ = ("_box", "_on_retry", "before_notice", "ended", "on_creating")
     on_creating: Callable[[dict[str, Any]], None] | None
+    before_notice: Callable[[], None] | None
 
     def __init__(
         self, client: Box, name: str, request: bytes, on_retry: Callable[[Retry], None] | None
@@ -115,6 +117,7 @@ class Operation:
         self.ended = False
         self._on_retry = on_retry
         self.on_creating = None
+        self.before_notice = None
         self._box, err = _box("ikey_op"), _box("ikey_error")
         op = name.encode("ascii")
         status = lib.ikey_op_submit(
@@ -143,6 +146,8 @@ class Operation:
         return None
 
     def _notice(self, notice: dict[str, Any]) -> None:
+        if self.before_notice is not None:
+            self.before_notice()
         if notice["notice"] == "creating" and self.on_creating is not None:
             self.on_creating(notice)
         if "error" in notice:

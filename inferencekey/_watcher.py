@@ -21,6 +21,12 @@ class Silent:
     def lost(self, retry: Retry) -> None:
         """Takes that readiness cannot be followed for the moment, and will be asked for again."""
 
+    def make_way(self) -> None:
+        """Somebody else may write now: a line of the log, or a hook of the caller's."""
+
+    def end(self, error: BaseException | None) -> None:
+        """The wait is over. `error`: what comes out of it, if the workload is not ready."""
+
     def __enter__(self) -> Silent:
         return self
 
@@ -30,18 +36,30 @@ class Silent:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Leaves the terminal as a next line of output wants it."""
+        self.end(error)
 
 
 class Callback(Silent):
-    """The caller shows it; what the callback raises is the caller's."""
+    """The caller shows it, `display` perhaps too; what the callback raises is the caller's."""
 
-    def __init__(self, on_progress: Callable[[ReadinessEvent], None]) -> None:
+    def __init__(self, on_progress: Callable[[ReadinessEvent], None], display: Silent) -> None:
         self._on_progress = on_progress
+        self._display = display
 
     def __call__(self, event: ReadinessEvent | None) -> None:
+        self._display(event)
         if event is not None:
+            self._display.make_way()
             self._on_progress(event)
+
+    def lost(self, retry: Retry) -> None:
+        """Only a display has a place for it."""
+        self._display.lost(retry)
+
+    def make_way(self) -> None:
+        """As the display does."""
+        self._display.make_way()
+
+    def end(self, error: BaseException | None) -> None:
+        """As the display does."""
+        self._display.end(error)

@@ -6,6 +6,7 @@ import functools
 import math
 import os
 
+from inferencekey import _waiting
 from inferencekey._data import data_client_beside
 from inferencekey._ephemeral import journal, live, signals, words
 from inferencekey._ephemeral.lease import Lease
@@ -71,13 +72,20 @@ class Ephemeral:
         max_lifetime: float | None,
         on_progress: Callable[[ReadinessEvent], None] | None,
         silent: bool,
+        progress: str | bool | None,
     ) -> None:
         milliseconds("timeout", timeout)
         self._client = client
         self._mark = os.urandom(16).hex()
         self._request = Request(spec=fields, project=project, on_drift="fail", mark=self._mark)
         self._wait = functools.partial(
-            client.wait_until_ready, timeout=timeout, on_progress=on_progress, silent=silent
+            _waiting.wait,
+            client,
+            timeout=timeout,
+            on_progress=on_progress,
+            silent=silent,
+            progress=progress,
+            goes_on=False,
         )
         self._keep_on_error = keep_on_error
         self._max_lifetime = _lifetime(max_lifetime)

@@ -30,6 +30,6 @@ def dollars(per_hour: float | None) -> str:
 
 def text(value: object) -> str:
     """A word of the platform's, on one line, with nothing that could steer a terminal."""
-    from inferencekey._progress import printable
+    from inferencekey._words import printable
 
     return printable(str(value)) if value not in (None, "") else UNKNOWN

@@ -203,7 +203,8 @@ def test_wait_shows_phases_unless_silent(capfd: pytest.CaptureFixture[str]) -> N
         mgmt.wait_until_ready("bot")
         assert capfd.readouterr() == (
             "",
-            "inferencekey: bot: provisioning: gpu (0:00)\ninferencekey: bot: ready (0:00)\n",
+            "inferencekey: bot: provisioning: gpu (0:00)\n"
+            "inferencekey: bot: ready in 0:00 · provisioning 0:00\n",
         )
         mgmt.wait_until_ready("bot", silent=True)
         assert capfd.readouterr() == ("", "")

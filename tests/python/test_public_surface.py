@@ -80,7 +80,7 @@ ADDITIONS: list[tuple[type, str, set[str]]] = [
     (ManagementClient, "__init__", {"timeout", "retries", "on_retry", "ca_bundle", "allow_http"}),
     (ManagementClient, "from_env", {"timeout", "retries", "on_retry", "ca_bundle", "allow_http"}),
     (ManagementClient, "ensure", {"timeout"}),
-    (ManagementClient, "wait_until_ready", set()),
+    (ManagementClient, "wait_until_ready", {"progress"}),
     (ManagementClient, "delete", {"timeout"}),
     (
         DataClient,
@@ -326,6 +326,7 @@ VERBS = (
     "Embed",
     "End",
     "Fetch",
+    "Follow",
     "List",
     "Make",
     "Tell",

@@ -130,9 +130,10 @@ def test_a_lost_connection_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
     """A log says that nothing comes, and why; then it goes on."""
     with Double([HEAD, EVENT, FIN], READY) as double:
         management(double).wait_until_ready("bot")
-    lines = [line.split(" (")[0] for line in capfd.readouterr().err.splitlines()]
-    pulling = "inferencekey: bot: provisioning: pulling"
-    assert lines == [pulling, pulling, "inferencekey: bot: ready"]
+    pulling, lost, ready = capfd.readouterr().err.splitlines()
+    assert pulling == "inferencekey: bot: provisioning: pulling (0:00)"
+    assert lost.startswith("inferencekey: bot: provisioning: pulling (reconnecting: the answer was")
+    assert ready.startswith("inferencekey: bot: ready in 0:0")
 
 
 FINAL: list[tuple[str, list[Script], type[InferenceKeyError], str, int]] = [

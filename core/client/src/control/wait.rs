@@ -211,12 +211,22 @@ impl Watch<'_> {
     }
 
     fn failed(&self) -> Error {
-        let last = self.last_events.back();
-        let words = match last.map(|progress| progress.message.as_str()) {
-            None | Some("") => format!("workload `{}` failed", self.slug),
-            Some(message) => format!("workload `{}` failed: {message}", self.slug),
-        };
-        let mut error = Error::new(Class::WorkloadFailed, code::WORKLOAD_FAILED, words);
+        // The engine's last words may stand in an event before the one that says that it is over.
+        let said = self.last_events.iter().rev().find(|progress| !progress.message.is_empty());
+        let before =
+            self.last_events.iter().rev().find(|progress| progress.phase() != Phase::Failed);
+        let mut words = format!("workload `{}` failed", self.slug);
+        if let Some(progress) = before {
+            words += &format!(" in phase `{}`", progress.phase);
+        }
+        if let Some(progress) = said {
+            words += &format!(": {}", progress.message);
+        }
+        let mut error = Error::new(Class::WorkloadFailed, code::WORKLOAD_FAILED, words).hint(format!(
+            "correct the spec and `ensure` it again, or `delete` it; on the embedded platform `inferencekey local logs {}` \
+             shows what its engine wrote",
+            self.slug
+        ));
         error.extra.readiness = Some(self.last_words());
         error
     }
@@ -231,7 +241,7 @@ impl Watch<'_> {
             words += &format!("; last failure: {failure}");
         }
         let mut error = Error::new(Class::WaitTimeout, code::WAIT_TIMEOUT, words)
-            .hint("call `wait_until_ready` again, or give it a longer timeout");
+            .hint("it goes on starting: call `wait_until_ready` again, perhaps with a longer timeout, or `delete` it");
         error.retryable = true;
         error.extra.readiness = Some(self.last_words());
         error

@@ -1,0 +1,1 @@
+"""Tests of what `wait_until_ready` shows."""
