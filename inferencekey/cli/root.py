@@ -41,6 +41,7 @@ root = LazyGroup(
         "wait": (f"{_HERE}.wait", "Wait until workloads are ready"),
         "ls": (f"{_HERE}.ls", "List the workloads of the project"),
         "get": (f"{_HERE}.get", "Show one workload"),
+        "export": (f"{_HERE}.export", "Write a live workload as a spec file"),
         "delete": (f"{_HERE}.delete", "Delete workloads"),
         "gc": (f"{_HERE}.gc", "Delete what killed processes left behind"),
         "chat": (f"{_HERE}.chat", "Talk to the model of a workload"),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from clients import SDK_TOKEN
-from double import Double, Request, answer
+from double import Double, Request, answer, sse
 from double.control_plane import ControlPlane, Workload
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -58,9 +58,11 @@ class Plane(ControlPlane):
     """A control plane in memory, on which everything is ready at once.
 
     refused: the slug of a workload that it neither makes nor deletes.
+    phases: what the readiness route says of a slug.
     """
 
     refused: str | None = None
+    phases: Mapping[str, str] = {}
 
     def __init__(self) -> None:
         super().__init__(keep=lambda workload: {"phase": "ready", **workload})
@@ -68,6 +70,10 @@ class Plane(ControlPlane):
     def __call__(self, request: Request) -> bytes:
         if request.method in ("POST", "DELETE") and self._slug(request) == self.refused:
             return answer({"error": {"code": "out_of_order", "message": "out of order"}}, 500)
+        if request.target.endswith("/readiness-events"):
+            phase = self.phases.get(request.target.split("/")[-2])
+            if phase is not None:
+                return sse({"phase": phase})
         return super().__call__(request)
 
     def _slug(self, request: Request) -> object:
