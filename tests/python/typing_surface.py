@@ -10,7 +10,9 @@ from typing_extensions import assert_type
 
 from inferencekey import (
     Backend,
+    Collected,
     DataClient,
+    Endpoint,
     EndpointRef,
     ManagementClient,
     OnDrift,
@@ -46,6 +48,15 @@ def wait(mgmt: ManagementClient, ref: EndpointRef) -> list[ReadinessEvent]:
     except WorkloadFailed as failed:
         return failed.events or []
     return seen
+
+
+def borrow(mgmt: ManagementClient, spec: WorkloadSpec) -> list[str]:
+    """A block gets an endpoint; what `gc` removed is a list of records."""
+    with mgmt.ephemeral(spec, keep_on_error=True, max_lifetime=3600) as bot:
+        assert_type(bot, Endpoint)
+    collected = mgmt.gc(project="acme")
+    assert_type(collected, Collected)
+    return [one.workload_slug for one in [*collected, *collected.kept] if one.error is None]
 
 
 def watch() -> ManagementClient:

@@ -486,6 +486,16 @@ def test_a_platform_that_cannot_be_reached_says_so(state: Path) -> None:
     assert entries(state) == []
 
 
+@pytest.mark.usefixtures("nothing_left")
+def test_a_block_leaves_nothing_in_memory(state: Path) -> None:
+    """Neither its own client nor the endpoint's, whether it ended well or not."""
+    with Double(Hosted()) as double, management(double) as mgmt:
+        with ephemeral(mgmt, max_lifetime=60) as bot:
+            bot.generate_text(prompt="Hi")
+        with contextlib.suppress(Mine), ephemeral(mgmt, keep_on_error=True):
+            raise Mine
+
+
 def test_nothing_warns(hosted: Hosted, mgmt: ManagementClient) -> None:
     """No descriptor is left open, in development mode too."""
     with warnings.catch_warnings():

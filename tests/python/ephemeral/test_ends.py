@@ -168,15 +168,28 @@ def test_ctrl_c_finds_a_create_that_takes_effect_later(state: Path) -> None:
 def test_ctrl_c_says_what_may_still_appear(state: Path) -> None:
     """A create that is never heard of again is left to `gc`, which knows its mark."""
     hosted = Hosted(lambda request: [HANG] if request.method == "POST" else None)
+    program = (
+        BEGIN
+        + """
+import inferencekey._ephemeral.lease as lease
+lease._APPEARS_WITHIN = 0.0
+with ephemeral(silent=False):
+    pass
+"""
+    )
     with (
         Double(hosted) as double,
-        running(f"ARGS = {[double.url]!r}\n{CALL}") as process,
+        running(f"ARGS = {[double.url]!r}\n" + program) as process,
     ):
         double.journal.wait_for_requests(2)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=15)
     assert process.returncode == -signal.SIGINT
+    said, *_, last = [line for line in err.splitlines() if "note" not in line]
+    assert said.startswith("inferencekey: the workload `bot` of project `acme` may be left on")
+    assert "inferencekey gc" in said
     assert "KeyboardInterrupt" in err
+    assert last in ("KeyboardInterrupt", said.removeprefix("inferencekey: "))
     assert [one["workload_slug"] for one in entries(state)] == ["bot"]
 
 
@@ -504,6 +517,19 @@ if pid == 0:
         time.sleep(60)
     os.kill(os.getpid(), signal.SIGKILL)
 os.waitpid(pid, 0)
+print(len(mgmt.list()), len(mgmt.gc()), len(mgmt.list()))
+""",
+    ),
+    (
+        "a process that became another program",
+        """
+reads, writes = os.pipe()
+pid = os.fork()
+if pid == 0:
+    ephemeral().__enter__()
+    os.execvp("sleep", ["sleep", "60"])
+os.close(writes)
+os.read(reads, 1)  # Its end of the pipe is closed by exec.
 print(len(mgmt.list()), len(mgmt.gc()), len(mgmt.list()))
 """,
     ),

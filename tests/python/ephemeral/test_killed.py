@@ -13,6 +13,7 @@ from clients import management
 from double import Double, Request
 
 from ephemeral.hosted import BEGIN, Answer, Hosted, entries
+from inferencekey._ephemeral import collect
 
 POINTS = 50
 
@@ -51,9 +52,11 @@ for point in sorted(random.Random(4).sample(range(1, total), POINTS)):
 
 
 def test_gc_leaves_nothing_of_processes_that_were_killed_at_random_points(
-    hosted: Hosted, double: Double, state: Path
+    hosted: Hosted, double: Double, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At 50 random lines of a whole life; some of them had created a workload, some had not."""
+    # The platform acts at once: nothing appears later.
+    monkeypatch.setattr(collect, "_WAIT", 0.2)
     program = BEGIN + KILLED.replace("POINTS", str(POINTS))
     assert run(program, double.url) == (0, "", "")
     left = hosted.left()
@@ -172,7 +175,7 @@ for n in range(6):
 for n in range(4):
     if os.fork() == 0:
         for one in mgmt.gc():
-            print(one.workload_slug, flush=True)
+            os.write(1, f"{one.workload_slug}\\n".encode())  # In one piece.
         os._exit(0)
 print([os.waitstatus_to_exitcode(os.wait()[1]) for n in range(4)])
 """
