@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::error::pushback::{Pushback, pushback};
 use crate::secret::Secret;
 use crate::spec::WorkloadSpec;
+use crate::transport::http::answer::Answer;
 use crate::transport::sse::Parser;
 
 /// The frames of an event stream that arrives in `pieces`, up to `[DONE]`: the data of each, and whether it is an error event.
@@ -38,10 +39,22 @@ pub fn frames<'a>(
     Ok(frames)
 }
 
-/// The wait that a `retry-after` header asks for; `None` if it cannot be a header, or says nothing usable.
-pub fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {
-    let value = HeaderValue::from_bytes(value).ok()?;
-    match pushback(&[(RETRY_AFTER, value)].into_iter().collect(), now) {
+/// What an HTTP answer that arrives in `pieces` goes beyond, if anything; and how many of its bytes come before that.
+pub fn answer_limits<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Option<&'static str>, usize) {
+    let mut answer = Answer::default();
+    let handed_on = pieces.into_iter().map(|piece| answer.feed(piece)).sum();
+    (answer.excess().map(|excess| excess.told().0), handed_on)
+}
+
+/// The wait that `retry-after` headers ask for; `None` if none of them can be a header and says something usable.
+pub fn retry_after<'a>(
+    values: impl IntoIterator<Item = &'a [u8]>,
+    now: SystemTime,
+) -> Option<Duration> {
+    let values = values.into_iter().filter_map(|value| HeaderValue::from_bytes(value).ok());
+    match pushback(&values.map(|value| (RETRY_AFTER, value)).collect(), now) {
         Pushback::After(wait) => Some(wait),
         Pushback::Unreadable | Pushback::Absent => None,
     }

@@ -4,6 +4,7 @@
 //! (`libfuzzer/`).
 
 mod answers;
+mod framing;
 mod requests;
 mod retry_after;
 mod specs;
@@ -15,8 +16,9 @@ use inferencekey_core::Error;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("answers", answers::run),
+    ("framing", framing::run),
     ("requests", requests::run),
     ("retry_after", retry_after::run),
     ("specs", specs::run),

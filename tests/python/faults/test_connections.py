@@ -172,12 +172,14 @@ def test_broken_framing_is_refused_and_its_connection_dropped(broken: bytes) -> 
 
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"
 
+LONG_INTERIM = b"HTTP/1.1 103 Early Hints\r\nlink: " + b"x" * 100_000 + b"\r\n\r\n"
+
 LIMITS: list[tuple[str, str, list[Step]]] = [
     ("interim responses in one piece", "interim_responses", [INTERIM * 17 + GOOD]),
     ("interim responses without end", "interim_responses", [Repeat(INTERIM)]),
     ("header lines", "header_lines", [HEAD + b"x-a: b\r\n" * 200 + b"\r\n"]),
     ("an endless header", "response_head", [HEAD + b"x-a: ", Repeat(b"a" * 8192)]),
-    ("endless header lines", "response_head", [HEAD, Repeat(b"x-a: b\r\n")]),
+    ("endless header lines", "header_lines", [HEAD, Repeat(b"x-a: b\r\n")]),
     ("a head of long lines", "response_head", [HEAD, Repeat(b"x-a: " + b"b" * 8000 + b"\r\n")]),
     (
         "a chunk size without end",
@@ -189,6 +191,23 @@ LIMITS: list[tuple[str, str, list[Step]]] = [
         "chunk_size_line",
         [HEAD + b"transfer-encoding: chunked\r\n\r\n2;", Repeat(b"x" * 4096)],
     ),
+    (
+        "a chunk size of 17 digits",
+        "chunk_size_line",
+        [HEAD + b"transfer-encoding: chunked\r\n\r\n" + b"0" * 16 + b"2\r\n{}\r\n0\r\n\r\n"],
+    ),
+    (
+        "a chunk-size line beyond 4 KiB",
+        "chunk_size_line",
+        [HEAD + b"transfer-encoding: chunked\r\n\r\n2;" + b"x" * 4095 + b"\r\n{}\r\n0\r\n\r\n"],
+    ),
+    (
+        "trailers beyond 8 KiB",
+        "trailers",
+        [CHUNKED[:-2] + b"x-a: " + b"b" * 8200 + b"\r\n\r\n"],
+    ),
+    ("trailers without end", "trailers", [CHUNKED[:-2], Repeat(b"x-a: b\r\n")]),
+    ("interim heads beyond 256 KiB", "response_head", [LONG_INTERIM * 3 + GOOD]),
 ]
 
 
@@ -314,6 +333,7 @@ TRANSPARENT: list[tuple[str, list[Step]]] = [
     ("100 before 200", [b"HTTP/1.1 100 Continue\r\n\r\n" + GOOD]),
     ("103 before 200, apart", [INTERIM, Pause(0.05), GOOD]),
     ("16 interim responses", [INTERIM * 16 + GOOD]),
+    ("interim heads of 200 KB", [LONG_INTERIM * 2 + GOOD]),
     ("HTTP/1.0", [b"HTTP/1.0 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY), FIN]),
     ("HTTP/1.0 without a length", [b"HTTP/1.0 200 OK\r\n\r\n" + BODY, FIN]),
     ("a body that ends with the connection", [HEAD + b"\r\n" + BODY, FIN]),
@@ -321,6 +341,10 @@ TRANSPARENT: list[tuple[str, list[Step]]] = [
     ("chunks with extensions and trailers", [
         HEAD + b"transfer-encoding: Chunked\r\n\r\n%x;a=b\r\n%b\r\n0\r\nx-t: 1\r\n\r\n"
         % (len(BODY), BODY)
+    ]),
+    ("chunk sizes of 16 digits in lines of 4 KiB", [
+        HEAD + b"transfer-encoding: chunked\r\n\r\n%016x;%b\r\n%b\r\n%b\r\nx: %b\r\n\r\n"
+        % (len(BODY), b"e" * 4079, BODY, b"0" * 16, b"y" * 8183)
     ]),
     ("one byte at a time", [Send(GOOD, every=1)]),
     ("the same length twice", [

@@ -6,7 +6,7 @@
 mod body;
 mod call;
 mod clocks;
-mod http;
+pub(crate) mod http;
 mod media_type;
 pub(crate) mod notice;
 pub(crate) mod path;

@@ -11,6 +11,7 @@ use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 
+use super::answer;
 use super::failure::{self, Failure};
 use super::framing;
 use super::pool::Pool;
@@ -59,13 +60,11 @@ impl Connection {
     /// Sends `message` and waits for the response's head. `idle`: longest silence inside of it.
     pub(super) async fn send(
         mut self,
-        mut message: Message,
+        message: Message,
         idle: Option<Duration>,
         pool: &Arc<Pool>,
     ) -> Result<Response, Failure> {
         self.traffic.asked();
-        let traffic = Arc::clone(&self.traffic);
-        hyper::ext::on_informational(&mut message, move |_| traffic.interim());
         let mut answer = pin!(self.sender.send_request(message));
         let mut silence = Silence::new(idle);
         let outcome = poll_fn(|context| {
@@ -79,7 +78,7 @@ impl Connection {
         .await;
         match outcome {
             Ok(Ok(response)) => {
-                framing::check(&response, &self.traffic).map_err(Failure::Real)?;
+                framing::check(&response).map_err(Failure::Real)?;
                 Ok(self.response(response, pool))
             }
             Ok(Err(error)) => {
@@ -135,10 +134,10 @@ impl Connection {
     }
 }
 
-/// hyper within the limits of faults.md 1.2.
+/// hyper with limits that [`answer`] comes before: it says which one.
 pub(super) fn limited() -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(framing::RESPONSE_HEAD_BYTES).max_headers(framing::HEADER_LINES);
+    builder.max_buf_size(answer::HEAD_BYTES + 1).max_headers(answer::HEADER_LINES);
     builder
 }
 
@@ -146,7 +145,7 @@ pub(super) fn limited() -> http1::Builder {
 #[derive(Clone, Copy)]
 struct Silence {
     idle: Option<Duration>,
-    bytes: u64,
+    bytes: usize,
     since: Option<Instant>,
 }
 
@@ -157,7 +156,7 @@ impl Silence {
 
     /// Has it lasted for longer than `idle`? Asks to be polled again when it will have.
     fn too_long(&mut self, traffic: &Traffic) -> bool {
-        let bytes = traffic.of_answer();
+        let bytes = traffic.of_head();
         if bytes == 0 {
             return false;
         }
@@ -239,8 +238,8 @@ impl BodyRead for HttpBody {
         polled.map(|frame| match frame {
             Some(Ok(bytes)) => Some(Ok(bytes)),
             Some(Err(error)) => {
-                self.connection = None;
-                Some(Err(failure::cut(&error)))
+                let traffic = self.connection.take().map(|connection| connection.traffic);
+                Some(Err(failure::cut(&error, traffic.as_deref())))
             }
             None => {
                 self.finish();

@@ -56,25 +56,25 @@ pub(super) fn dns(host: &str, cause: &str) -> Error {
 
 /// Why hyper gave up before the head of an answer was complete.
 pub(super) fn exchange(error: &hyper::Error, traffic: &Traffic) -> Error {
-    if traffic.too_many_interim() {
-        return framing::too_many_interim();
-    }
-    if error.is_parse_too_large() {
-        return framing::too_large(traffic);
+    if let Some(excess) = traffic.excess() {
+        return framing::too_much(excess);
     }
     if error.is_parse() {
         return framing::broken(&format!("the answer is not valid HTTP/1.1: {error}"));
     }
     match io_cause(error) {
         Some(io) if io.get_ref().is_some_and(|inner| inner.is::<SpeaksTls>()) => speaks_tls(),
-        _ if traffic.since_asked() > 0 => cut(error),
+        _ if traffic.since_asked() > 0 => cut(error, None),
         Some(io) => lost(&cause(io)),
         None => lost("connection closed"),
     }
 }
 
 /// Why hyper gave up inside a body.
-pub(super) fn cut(error: &hyper::Error) -> Error {
+pub(super) fn cut(error: &hyper::Error, traffic: Option<&Traffic>) -> Error {
+    if let Some(excess) = traffic.and_then(Traffic::excess) {
+        return framing::too_much(excess);
+    }
     let cause = match io_cause(error) {
         // hyper reports a malformed chunk as an I/O error of these kinds, made by itself.
         Some(io) if is_framing(io) => return framing::of_chunk(io),

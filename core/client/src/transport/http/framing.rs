@@ -4,25 +4,13 @@
 use std::io;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use hyper::ext::ReasonPhrase;
+use http::{HeaderMap, StatusCode};
 
-use super::traffic::{MOST_INTERIM, Traffic};
+use super::answer::Excess;
 use crate::error::{Class, Error, Stage, code};
 
-/// Limit `response_head`. hyper looks at it after each read, so it lets pass a head that is larger by less than a read.
-pub(super) const RESPONSE_HEAD_BYTES: usize = 256 * 1024;
-/// Limit `header_lines`.
-pub(super) const HEADER_LINES: usize = 200;
-
 /// Refuses a head that hyper lets pass.
-pub(super) fn check<B>(response: &http::Response<B>, traffic: &Traffic) -> Result<(), Error> {
-    if traffic.too_many_interim() {
-        return Err(too_many_interim());
-    }
-    if head_bytes(response) > RESPONSE_HEAD_BYTES {
-        return Err(too_large_head());
-    }
+pub(super) fn check<B>(response: &http::Response<B>) -> Result<(), Error> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(broken("the server switched to a protocol that was not asked for"));
     }
@@ -39,45 +27,22 @@ pub(super) fn check<B>(response: &http::Response<B>, traffic: &Traffic) -> Resul
     }
 }
 
-/// The head's length as most servers write it: one blank behind a colon, none in front of a line's end.
-fn head_bytes<B>(response: &http::Response<B>) -> usize {
-    let line = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
-    let reason = response.extensions().get::<ReasonPhrase>().map(|reason| reason.as_bytes().len());
-    let canonical = || response.status().canonical_reason().map_or(0, str::len);
-    let status_line = "HTTP/1.1 200 \r\n".len() + reason.unwrap_or_else(canonical);
-    status_line + response.headers().iter().map(line).sum::<usize>() + 2
-}
-
 fn transfer_coding(headers: &HeaderMap) -> Option<String> {
     let lines = headers.get_all(TRANSFER_ENCODING);
     let lines = lines.iter().map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned());
     lines.reduce(|all, line| format!("{all}, {line}"))
 }
 
-/// hyper has one error for too many bytes and for too many lines.
-pub(super) fn too_large(traffic: &Traffic) -> Error {
-    if traffic.since_asked() < RESPONSE_HEAD_BYTES as u64 {
-        return Error::limit("header_lines", &format!("more than {HEADER_LINES} header lines"));
-    }
-    too_large_head()
+pub(super) fn too_much(excess: Excess) -> Error {
+    let (limit, words) = excess.told();
+    Error::limit(limit, &words)
 }
 
-fn too_large_head() -> Error {
-    Error::limit("response_head", "the response head is larger than 256 KiB")
-}
-
-pub(super) fn too_many_interim() -> Error {
-    let words = format!("more than {MOST_INTERIM} interim (1xx) responses");
-    Error::limit("interim_responses", &words)
-}
-
-/// A chunk that hyper cannot read; what it says about a size line that is too long is in its words alone.
+/// A chunk that hyper cannot read. Its limit for the extensions of all chunks together is told in its words alone.
 pub(super) fn of_chunk(error: &io::Error) -> Error {
     let words = format!("the answer's framing is broken: {error}");
     match error.to_string().as_str() {
-        "invalid chunk size: overflow" | "chunk extensions over limit" => {
-            Error::limit("chunk_size_line", &words)
-        }
+        "chunk extensions over limit" => Error::limit("chunk_size_line", &words),
         _ => broken(&words),
     }
 }

@@ -4,6 +4,7 @@
 //! [`tls`]), and is exchanged over it ([`exchange`]). hyper does the framing; [`socket`] lends it the driver's way of
 //! waiting.
 
+pub(crate) mod answer;
 mod connect;
 mod exchange;
 mod failure;

@@ -2,7 +2,6 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -40,9 +39,7 @@ async fn tunnel(proxy: &Proxy, way: Layer, target: &BaseUrl) -> Result<Layer, Er
     let lost =
         |error: hyper::Error| blamed(proxy, &failure::exchange(&error, &traffic), Stage::NotSent);
     let (mut sender, mut driver) = limited().handshake(socket).await.map_err(lost)?;
-    let mut request = connect_request(proxy, target)?;
-    let counted = Arc::clone(&traffic);
-    hyper::ext::on_informational(&mut request, move |_| counted.interim());
+    let request = connect_request(proxy, target)?;
     let mut answer = pin!(sender.send_request(request));
     let answer = poll_fn(|context| {
         // How it ended, and whether it has, is in the answer.

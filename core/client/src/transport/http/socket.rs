@@ -241,13 +241,12 @@ impl hyper::rt::Read for Socket {
         _: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.traffic.excess().is_some() {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
         if self.nothing_to_read_in == Some(round()) && !self.write_broken {
             self.layer.wait(Direction::Read);
             return Poll::Pending;
-        }
-        // hyper would read interim responses without end, and never come back.
-        if self.traffic.too_many_interim() {
-            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         let asked = buffer.remaining();
         let result = retry_interrupted(|| self.read(asked));
@@ -258,10 +257,12 @@ impl hyper::rt::Read for Socket {
         if !matches!(result, Ok(count) if count == 0 || count == asked.min(READ_SIZE)) {
             self.nothing_to_read();
         }
-        self.ready(result, Direction::Read).map_ok(|count| {
-            self.traffic.received(&self.scratch[..count]);
-            buffer.put_slice(&self.scratch[..count]);
-        })
+        let result = result.and_then(|count| match self.traffic.received(&self.scratch[..count]) {
+            0 if count > 0 => Err(io::ErrorKind::InvalidData.into()),
+            allowed => Ok(allowed),
+        });
+        self.ready(result, Direction::Read)
+            .map_ok(|allowed| buffer.put_slice(&self.scratch[..allowed]))
     }
 }
 
