@@ -170,7 +170,7 @@ ikey_status ikey_cancel_free(ikey_cancel *cancel);
 // ------------------------------------------------------------------------------------------
 // Events: the parts of an operation's result.
 //
-// - ikey_call, ikey_op_next, ikey_queue_take and ikey_client_describe give them
+// - ikey_call, ikey_op_next, ikey_queue_take, ikey_client_describe and ikey_spec_file_read give them
 //   - ikey_event_kind: what it brings; ikey_event_tag: which queued operation it belongs to
 //   - ikey_event_head: a small JSON object; ikey_event_raw: the answer's bytes as they arrived
 //   - ikey_event_vectors: rows of numbers
@@ -387,6 +387,23 @@ ikey_status ikey_queue_take(ikey_queue *queue,
 // Frees a queue, stops what it runs, and ends ikey_queue_take on other threads within 100 ms. Waits for a call of wake that
 // is running at this moment and for nothing else: once it returns, wake is not called again.
 ikey_status ikey_queue_free(ikey_queue *queue);
+
+// ------------------------------------------------------------------------------------------
+// Files of specs: workloads written in YAML, TOML or JSON.
+//
+// - ikey_spec_file_read: the specs of a file, checked, as the operations ensure, plan and apply take them
+// ------------------------------------------------------------------------------------------
+
+// Reads the bytes of a file of specs. options is a JSON object (docs/c-api.md, "Spec files"), which also has the environment
+// that references in the file mean. Sends nothing. The file need not be UTF-8: an error says where it is not.
+// IKEY_OK: *event, of the kind IKEY_EVENT_DATA, has the specs as its head and is yours until ikey_event_free.
+// IKEY_ERROR_OPERATION: something in the file is wrong; the error has line and column.
+ikey_status ikey_spec_file_read(const uint8_t *file,
+                                size_t file_length,
+                                const uint8_t *options,
+                                size_t options_length,
+                                ikey_event **event,
+                                ikey_error **err);
 
 #ifdef __cplusplus
 }

@@ -83,15 +83,29 @@ class InferenceKeyError(Exception):
 
 
 class ConfigurationError(InferenceKeyError):
-    """A client cannot be made or used like this: token, project, base URL. Nothing was sent."""
+    """A client cannot be made or used like this: token, project, base URL. Nothing was sent.
+
+    line, column: where a token stands in a file of specs, both from 1.
+    problems: every token in that file, each with its place.
+    """
 
     code = "configuration"
+    line: int | None = None
+    column: int | None = None
+    problems: list[str] | None = None
 
 
 class ValidationError(InferenceKeyError):
-    """An argument was refused: before anything was sent, or by the server with 400."""
+    """An argument was refused: before anything was sent, or by the server with 400.
+
+    line, column: where the first problem of a file of specs stands, both from 1.
+    problems: all that is wrong with that file, each with its place: `deploy.yaml:7:12: …`.
+    """
 
     code = "invalid_argument"
+    line: int | None = None
+    column: int | None = None
+    problems: list[str] | None = None
 
 
 class DriftError(ValidationError):

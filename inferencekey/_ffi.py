@@ -99,6 +99,15 @@ def client_close(client: Box) -> None:
     _check(lib.ikey_client_close(client[0], err), err)
 
 
+def spec_file_read(file: Secret, options: Secret) -> bytes:
+    """The specs of a file, as JSON. Sends nothing."""
+    box, err = _box("ikey_event"), _box("ikey_error")
+    sizes = len(file.reveal()), len(options.reveal())
+    status = lib.ikey_spec_file_read(file.reveal(), sizes[0], options.reveal(), sizes[1], box, err)
+    _check(status, err)
+    return Event(box).head
+
+
 class Operation:
     """One running call, ended at its end, with `free`, or when nobody holds it any more.
 

@@ -10,6 +10,7 @@ from inferencekey._enums import Backend, ExecutionPolicy, TaskType
 # `get_type_hints`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from enum import Enum
     from typing import Any
 else:
@@ -58,6 +59,27 @@ class WorkloadSpec:
     def from_answer(cls, fields: dict[str, Any]) -> WorkloadSpec:
         """The spec as the core hands it over, with members of the enums where there are such."""
         return cls(**{name: named(name, value) for name, value in fields.items()})
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], *, slug: str | None = None) -> WorkloadSpec:
+        """The workload of a file in YAML, TOML or JSON; with `slug`, that one of many.
+
+        `${NAME}` and `${NAME:-default}` in the file's text come from the environment, now. All
+        checks of a spec happen here, and an error names line and column of each problem.
+
+        Raises ValidationError: the file cannot be read or is wrong, or has several workloads and
+        no `slug` says which; ConfigurationError `secret_in_spec`: a token stands in it.
+        """
+        from inferencekey._spec_file import load
+
+        return load(path, slug=slug, one=True)[0]
+
+    @classmethod
+    def all_from_file(cls, path: str | os.PathLike[str]) -> list[WorkloadSpec]:
+        """Every workload of a file, in the file's order; otherwise like `from_file`."""
+        from inferencekey._spec_file import load
+
+        return load(path)
 
     def to_yaml(self) -> str:
         """The spec as a spec file in YAML: what is set, in the order of the fields.

@@ -14,7 +14,7 @@
 static ikey_error *err;
 
 // What a parameter takes: a handle of some type, or one of the other kinds.
-typedef enum { CLIENT, CANCEL, OP, QUEUE, EVENT, ERROR, TYPES, TEXT_IN, OUTPUT, FREE_CHOICE } kind;
+typedef enum { CLIENT, CANCEL, OP, QUEUE, EVENT, ERROR, TYPES, TEXT_IN, BYTES_IN, OUTPUT, FREE_CHOICE } kind;
 
 // One good handle of each type, and what they were made of.
 static void *live[TYPES];
@@ -85,6 +85,9 @@ static size_t out_length, out_columns;
 // Reads its request, refuses it, sends nothing.
 #define REFUSED_NAME TEXT("delete")
 #define REFUSED_CALL REFUSED_NAME, TEXT("{}")
+// A good file of specs, and how to read it.
+#define SPEC "{\"name\":\"N\",\"slug\":\"s\",\"model\":\"m\",\"backend\":\"vllm\"}"
+#define AS_JSON "{\"format\":\"json\"}"
 
 // X(function, parameter, kind, status with NULL, call). In the call p stands for the parameter, n for its length if it is a
 // text, e for the place of the error.
@@ -160,7 +163,10 @@ static size_t out_length, out_columns;
     X(queue_take, queue, QUEUE, NULLED, ikey_queue_take(p, 0, 2, out.events, &out_length, e))               \
     X(queue_take, events, OUTPUT, NULLED, ikey_queue_take(queue, 0, 2, p, &out_length, e))                  \
     X(queue_take, count, OUTPUT, NULLED, ikey_queue_take(queue, 0, 2, out.events, p, e))                    \
-    X(queue_free, queue, QUEUE, IKEY_OK, ikey_queue_free(p))
+    X(queue_free, queue, QUEUE, IKEY_OK, ikey_queue_free(p))                                                \
+    X(spec_file_read, file, BYTES_IN, NULLED, ikey_spec_file_read(p, n, TEXT(AS_JSON), &out.event, e))      \
+    X(spec_file_read, options, TEXT_IN, NULLED, ikey_spec_file_read(TEXT(SPEC), p, n, &out.event, e))       \
+    X(spec_file_read, event, OUTPUT, NULLED, ikey_spec_file_read(TEXT(SPEC), TEXT(AS_JSON), p, e))
 
 #define NULLED IKEY_ERROR_NULL
 
@@ -222,7 +228,7 @@ static void check_row(const row *row, void *p, size_t n, ikey_status wanted, con
 static void every_null(void) {
     for (const row *row = ROWS; row < ROWS + ROW_COUNT; row++) {
         check_row(row, NULL, 2, row->with_null, "NULL");
-        if (row->kind == TEXT_IN) {
+        if (row->kind == TEXT_IN || row->kind == BYTES_IN) {
             check_row(row, NULL, 0, row->with_null, "NULL with the length 0");
         }
         if (row->kind == FREE_CHOICE) {
@@ -303,14 +309,17 @@ static void every_wrong_text(void) {
     memcpy(unterminated, "{}", 2);
 
     for (const row *row = ROWS; row < ROWS + ROW_COUNT; row++) {
-        if (row->kind != TEXT_IN) {
+        if (row->kind != TEXT_IN && row->kind != BYTES_IN) {
             continue;
-        }
-        for (size_t at = 0; at < sizeof NOT_UTF8 / sizeof NOT_UTF8[0]; at++) {
-            check_row(row, (void *)NOT_UTF8[at], strlen(NOT_UTF8[at]), IKEY_ERROR_UTF8, "not UTF-8");
         }
         for (size_t at = 0; at < sizeof impossible / sizeof impossible[0]; at++) {
             check_row(row, options, impossible[at], IKEY_ERROR_LENGTH, "an impossible length");
+        }
+        if (row->kind == BYTES_IN) {
+            continue; // any bytes may stand there
+        }
+        for (size_t at = 0; at < sizeof NOT_UTF8 / sizeof NOT_UTF8[0]; at++) {
+            check_row(row, (void *)NOT_UTF8[at], strlen(NOT_UTF8[at]), IKEY_ERROR_UTF8, "not UTF-8");
         }
         check_row(row, unterminated, 2, IKEY_ERROR_OPERATION, "text without terminator");
         check_row(row, unterminated, 0, IKEY_ERROR_OPERATION, "an empty text");

@@ -120,6 +120,26 @@ def test_specs(case: Case) -> None:
         assert len(double.journal.requests) == (plan is not None)
 
 
+@cases("spec_files.json")
+def test_spec_files(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of specs, and what is told about wrong ones."""
+    content = case["text"].encode() if "text" in case else bytes.fromhex(case["hex"])
+    (tmp_path / f"deploy.{case['format']}").write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    for name, value in case.get("environment", {}).items():
+        monkeypatch.setenv(name, value)
+    file = f"deploy.{case['format']}"
+
+    def read() -> list[WorkloadSpec]:
+        if "slug" in case:
+            return [WorkloadSpec.from_file(file, slug=case["slug"])]
+        return WorkloadSpec.all_from_file(file)
+
+    specs = outcome_of(case, read)
+    if "specs" in case:
+        assert specs == [WorkloadSpec(**fields) for fields in case["specs"]]
+
+
 @cases("no_proxy.json")
 def test_no_proxy(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that cannot be used is refused, unless NO_PROXY has the base URL's host."""

@@ -22,6 +22,7 @@ mod queue;
 mod secret;
 mod shared;
 mod spec;
+mod spec_file;
 mod threads;
 mod transport;
 
@@ -30,6 +31,7 @@ pub use error::{Class, Details, Error};
 pub use operation::{CancelToken, Event, EventKind, Next, Operation, Vectors};
 pub use queue::{Queue, Taken};
 pub use secret::Secret;
+pub use spec_file::read_specs;
 pub use threads::{Spawn, spawn_threads_by};
 
 /// Version of the core, as sent in the `user-agent` header.

@@ -1,6 +1,6 @@
 //! Events: the parts of an operation's result.
 //!
-//! - ikey_call, ikey_op_next, ikey_queue_take and ikey_client_describe give them
+//! - ikey_call, ikey_op_next, ikey_queue_take, ikey_client_describe and ikey_spec_file_read give them
 //!   - ikey_event_kind: what it brings; ikey_event_tag: which queued operation it belongs to
 //!   - ikey_event_head: a small JSON object; ikey_event_raw: the answer's bytes as they arrived
 //!   - ikey_event_vectors: rows of numbers

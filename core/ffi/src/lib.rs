@@ -60,5 +60,6 @@ pub mod event;
 pub mod library;
 pub mod op;
 pub mod queue;
+pub mod spec_file;
 pub mod status;
 pub mod types;

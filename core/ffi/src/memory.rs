@@ -15,10 +15,8 @@ pub(crate) unsafe fn text<'a>(
     length: usize,
     name: &'static str,
 ) -> Result<&'a str, Failure> {
-    check(start.addr(), length, 1, name)?;
-    // SAFETY: header, "Bytes in": readable and borrowed until the call returns; NULL and lengths that no object has
-    // were refused above.
-    let bytes = unsafe { slice::from_raw_parts(start, length) };
+    // SAFETY: as of this function.
+    let bytes = unsafe { bytes(start, length, name) }?;
     str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
         Failure::argument(
@@ -27,6 +25,21 @@ pub(crate) unsafe fn text<'a>(
             format!("{name} is not UTF-8 at byte {at}: pass UTF-8 text"),
         )
     })
+}
+
+/// Borrows bytes of the caller's that need not be text.
+///
+/// # Safety
+/// As of [`text`].
+pub(crate) unsafe fn bytes<'a>(
+    start: *const u8,
+    length: usize,
+    name: &'static str,
+) -> Result<&'a [u8], Failure> {
+    check(start.addr(), length, 1, name)?;
+    // SAFETY: header, "Bytes in": readable and borrowed until the call returns; NULL and lengths that no object has
+    // were refused above.
+    Ok(unsafe { slice::from_raw_parts(start, length) })
 }
 
 /// Borrows an array that the caller wants to have filled.

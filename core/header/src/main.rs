@@ -10,8 +10,19 @@ use std::{env, fs, io};
 use cbindgen::{Builder, Config, DocumentationStyle, Language};
 
 /// The sections of the header, in the order in which a reader needs them.
-const SECTIONS: [&str; 10] =
-    ["status", "types", "library", "client", "cancel", "event", "error", "call", "op", "queue"];
+const SECTIONS: [&str; 11] = [
+    "status",
+    "types",
+    "library",
+    "client",
+    "cancel",
+    "event",
+    "error",
+    "call",
+    "op",
+    "queue",
+    "spec_file",
+];
 
 /// Types that no function of their own section uses, which cbindgen would leave out.
 const HANDLES: [&str; 6] =

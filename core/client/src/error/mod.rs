@@ -77,6 +77,10 @@ pub struct Extra {
     pub limit: Option<&'static str>,
     /// `Timeout`: which clock ran out.
     pub clock: Option<&'static str>,
+    /// Errors about a file of specs: line and column of the first problem, both from 1.
+    pub place: Option<(usize, usize)>,
+    /// The same: each problem with its place.
+    pub problems: Vec<String>,
 }
 
 /// How far a request had come when it failed (rows and columns of wire.md 5.5).

@@ -86,6 +86,13 @@ impl Error {
         put("partial", extra.partial_text.as_ref().map(|text| json!({ "text": text })));
         put("limit", extra.limit.map(Value::from));
         put("kind", extra.clock.map(Value::from));
+        put("line", extra.place.map(|(line, _)| Value::from(line)));
+        put("column", extra.place.map(|(_, column)| Value::from(column)));
+        let problems = extra.problems.iter().map(|problem| one_line(&mask(problem, &[])));
+        put(
+            "problems",
+            extra.place.map(|_| problems.map(|line| cut(&line, MESSAGE_LIMIT)).collect()),
+        );
         if let Some(Value::Object(readiness)) = &extra.readiness {
             attributes.extend(readiness.clone());
         }

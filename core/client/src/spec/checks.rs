@@ -64,13 +64,13 @@ pub(super) fn no_secret(spec: &Value, own_token: &Secret) -> Result<(), Error> {
 /// Where a token stands. One in a key is reported at the object around it, since the path would repeat it.
 fn path_of_secret(value: &Value, own_token: &Secret, path: String) -> Option<String> {
     match value {
-        Value::String(text) => holds_token(text, own_token).then_some(path),
+        Value::String(text) => holds(text, own_token).then_some(path),
         Value::Array(items) => items
             .iter()
             .enumerate()
             .find_map(|(index, item)| path_of_secret(item, own_token, format!("{path}[{index}]"))),
         Value::Object(entries) => entries.iter().find_map(|(key, inner)| {
-            if holds_token(key, own_token) {
+            if holds(key, own_token) {
                 return Some(if path.is_empty() { "spec".to_owned() } else { path.clone() });
             }
             let inner_path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
@@ -80,8 +80,13 @@ fn path_of_secret(value: &Value, own_token: &Secret, path: String) -> Option<Str
     }
 }
 
-/// A token's prefix with an alphanumeric right after it and none right before it, or the client's own token.
-fn holds_token(text: &str, own_token: &Secret) -> bool {
+/// A token, or the client's own.
+fn holds(text: &str, own_token: &Secret) -> bool {
+    holds_token(text) || !own_token.places(text.as_bytes()).is_empty()
+}
+
+/// A token's prefix with an alphanumeric right after it and none right before it.
+pub(crate) fn holds_token(text: &str) -> bool {
     let bytes = text.as_bytes();
     let alphanumeric =
         |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphanumeric);
@@ -89,5 +94,5 @@ fn holds_token(text: &str, own_token: &Secret) -> bool {
         memmem::find_iter(bytes, prefix).any(|start| {
             alphanumeric(Some(start + prefix.len())) && !alphanumeric(start.checked_sub(1))
         })
-    }) || !own_token.places(bytes).is_empty()
+    })
 }

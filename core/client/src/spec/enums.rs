@@ -22,6 +22,15 @@ pub(crate) const TASK_TYPES: [&str; 13] = [
 /// What an execution policy may be.
 pub(crate) const EXECUTION_POLICIES: [&str; 3] = ["fixed", "scheduled", "autoscaling"];
 
+/// What the closed enum `field` of a spec may be; `None` for every other field.
+pub(crate) fn allowed(field: &str) -> Option<&'static [&'static str]> {
+    match field {
+        "task_type" => Some(&TASK_TYPES),
+        "execution_policy" => Some(&EXECUTION_POLICIES),
+        _ => None,
+    }
+}
+
 /// The task type of a create whose spec names none.
 pub(crate) const DEFAULT_TASK_TYPE: &str = "text2text";
 

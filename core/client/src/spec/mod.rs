@@ -6,6 +6,7 @@ pub(crate) mod slug;
 
 use serde_json::{Map, Value};
 
+pub(crate) use self::checks::holds_token;
 use crate::config::arguments;
 use crate::error::Error;
 use crate::secret::Secret;
@@ -33,7 +34,7 @@ pub(crate) struct WorkloadSpec {
 }
 
 /// The keys of a spec, in the order of its fields in every language.
-const KEYS: [&str; 14] = [
+pub(crate) const KEYS: [&str; 14] = [
     "name",
     "slug",
     "model",
@@ -49,6 +50,9 @@ const KEYS: [&str; 14] = [
     "worker_id",
     "gpu_resource_id",
 ];
+
+/// The fields that no spec goes without.
+pub(crate) const REQUIRED: [&str; 4] = ["name", "slug", "model", "backend"];
 
 impl WorkloadSpec {
     /// Reads and checks a spec as a binding sends it; null = unset. `own_token`: the client's, which no spec may hold.
