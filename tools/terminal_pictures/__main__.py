@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from picture import svg
-from scenes import SCENES, WORKLOADS, Scene
+from scenes import DECLARE, SCENES, Scene
 from shell import Shell
 
 from inferencekey.local import Platform
@@ -42,7 +42,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as home, Platform(port=PORT) as platform:
         os.chdir(home)
-        Path("workloads.yaml").write_text(WORKLOADS)
+        Path("declare.py").write_text(DECLARE)
         env = {
             **platform.env(),
             "HOME": home,

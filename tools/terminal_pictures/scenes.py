@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-WORKLOADS = """\
-workloads:
-  - name: Support bot
-    slug: support-bot
-    model: inferencekey-tiny
-    backend: llamacpp
-  - name: Embedder
-    slug: embedder
-    model: inferencekey-tiny-embed
-    backend: llamacpp
-    task_type: embedding
-  - name: Reviewer
-    slug: reviewer
-    model: Qwen/Qwen3-8B
-    backend: vllm
-    command: vllm serve Qwen/Qwen3-8B --max-model-len 4096 --gpu-memory-utilization 0.9
-    execution_policy: autoscaling
-    execution_policy_config:
-      min_workers: 0
-      max_workers: 2
-      max_hourly_cost_usd: 3.5
-      workers: {source: private, private_worker_ids: [wrk_1]}
+# A program that every scene finds beside it: the workloads of the pictures.
+DECLARE = """\
+import sys
+from inferencekey import Backend, ExecutionPolicy, ManagementClient, WorkloadSpec
+
+SPECS = {
+    "support-bot": WorkloadSpec("Bot", "support-bot", "inferencekey-tiny", Backend.LLAMACPP),
+    "embedder": WorkloadSpec(
+        "Embedder", "embedder", "inferencekey-tiny-embed", Backend.LLAMACPP, task_type="embedding"
+    ),
+    "reviewer": WorkloadSpec(
+        "Reviewer",
+        "reviewer",
+        "Qwen/Qwen3-8B",
+        Backend.VLLM,
+        command="vllm serve Qwen/Qwen3-8B --max-model-len 4096",
+        execution_policy=ExecutionPolicy.FIXED,
+        execution_policy_config={"replicas": 1},
+    ),
+    "slow": WorkloadSpec(
+        "Slow", "slow", "Qwen/Qwen3-32B", Backend.LLAMACPP, command="sh -c 'sleep 60'"
+    ),
+}
+with ManagementClient.from_env() as mgmt:
+    for slug in sys.argv[1:]:
+        mgmt.ensure(SPECS[slug])
 """
 
 
@@ -34,7 +38,7 @@ class Scene:
     """One picture: a command and what it shows.
 
     before: commands that run unseen. until: the moment of the picture, while the command runs;
-    with key: when that is typed. env: variables of its own.
+    with key: when that is typed.
     """
 
     name: str
@@ -47,13 +51,14 @@ class Scene:
 # In this order, on one platform.
 SCENES = [
     Scene("doctor", "inferencekey doctor"),
-    Scene("apply", "inferencekey apply --file workloads.yaml", key="y\r", until=r"\?"),
-    Scene("chat", 'inferencekey chat support-bot "What is a workload?"'),
+    Scene("wait", "inferencekey wait slow", "python declare.py slow", until=r"0:0[3-9]"),
+    Scene("interrupted", "inferencekey wait slow", until=r"0:0[1-9]", key="\x03"),
     Scene(
-        "plan",
-        "inferencekey plan --file workloads.yaml reviewer",
-        before="sed -i 's/4096/8192/; s/max_workers: 2/max_workers: 4/; s/3.5/7/' workloads.yaml",
+        "ready",
+        "inferencekey wait support-bot embedder",
+        "inferencekey delete slow --yes; python declare.py support-bot embedder",
     ),
+    Scene("chat", 'inferencekey chat support-bot "What is a workload?"'),
+    Scene("failed", "inferencekey wait reviewer", "python declare.py reviewer"),
     Scene("ls", "inferencekey ls"),
-    Scene("failed", "inferencekey wait reviewer"),
 ]
