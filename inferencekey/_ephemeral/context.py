@@ -25,6 +25,7 @@ from inferencekey._errors import (
 from inferencekey._marshal import Request
 from inferencekey._retry import log
 from inferencekey._timeouts import milliseconds
+from inferencekey._watcher import Silent
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
@@ -89,7 +90,10 @@ class Ephemeral:
         )
         self._keep_on_error = keep_on_error
         self._max_lifetime = _lifetime(max_lifetime)
-        self._silent = silent
+        quiet = silent or on_progress is not None
+        display = _waiting.display_for("", progress, project=None, quiet=quiet, goes_on=False)
+        # Where the wait is shown, it is also shown what stays.
+        self._is_shown = not silent and type(display) is not Silent
         # All that can be wrong about the arguments is said now. Nothing is sent.
         client._start("ensure", self._request).free()
         wished: list[Any] = [project, fields.get("project"), client._facts()["project"]]
@@ -212,7 +216,7 @@ class Ephemeral:
     def _tell(self, error: BaseException, text: str) -> None:
         words.note(error, text)
         log("warning", "%s", text)
-        if not self._silent:
+        if self._is_shown:
             words.say(text)
 
 

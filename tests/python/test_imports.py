@@ -85,6 +85,12 @@ def test_the_control_plane_loads_its_display_when_it_waits() -> None:
     assert "inferencekey._progress" not in loaded
 
 
+def test_blocks_are_loaded_by_those_who_use_them() -> None:
+    """Neither handlers, the hook at the exit nor the one at forks is there before."""
+    loaded = modules_after("from inferencekey import ManagementClient, WorkloadSpec")
+    assert not [name for name in loaded if name.startswith("inferencekey._ephemeral")]
+
+
 COUNTED = """
 import os
 

@@ -158,6 +158,7 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], type[InferenceKeyError]
     ("no project", {}, {"project": ".."}, ConfigurationError, "configuration"),
     ("no slug", {"slug": None}, {}, ValidationError, "invalid_argument"),
     ("an unknown task", {"task_type": "x"}, {}, ValidationError, "invalid_argument"),
+    ("an unknown display", {}, {"progress": "liv"}, ValidationError, "invalid_argument"),
     ("no timeout", {}, {"timeout": None}, ValidationError, "invalid_argument"),
     ("no lifetime", {}, {"max_lifetime": 0}, ValidationError, "invalid_argument"),
     ("a negative lifetime", {}, {"max_lifetime": -1}, ValidationError, "invalid_argument"),
@@ -381,6 +382,23 @@ def test_an_error_keeps_the_workload_if_that_was_asked_for(
     assert mgmt.gc() == []
     assert hosted.left() == ["bot"]
     assert entries(state) == []
+
+
+@pytest.mark.parametrize("options", [{"silent": True}, {"progress": "off"}, {"progress": "log"}])
+def test_what_stays_is_not_printed_where_the_wait_is_not_shown(
+    mgmt: ManagementClient,
+    state: Path,
+    capfd: pytest.CaptureFixture[str],
+    options: dict[str, Any],
+) -> None:
+    """Libraries and servers have a log; the note on the error is there too."""
+    with (
+        pytest.raises(Mine) as caught,
+        ephemeral(mgmt, keep_on_error=True, **{"silent": False, **options}),
+    ):
+        raise Mine
+    assert "is kept" in caught.value.__notes__[0]  # type: ignore[attr-defined]
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt, SystemExit, GeneratorExit])
