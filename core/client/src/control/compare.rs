@@ -14,12 +14,15 @@ pub(crate) struct Change {
     pub(crate) before: Value,
     /// Declared.
     pub(crate) after: Value,
+    /// What differs inside: a launch command, flag by flag.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) parts: Vec<Change>,
 }
 
 impl Change {
     pub(super) fn new(path: impl Into<String>, before: Option<&Value>, after: &Value) -> Self {
         let before = before.cloned().unwrap_or_default();
-        Self { path: path.into(), before, after: after.clone() }
+        Self { path: path.into(), before, after: after.clone(), parts: Vec::new() }
     }
 }
 

@@ -1,11 +1,31 @@
 //! What a workload may cost at most, as its execution policy says (wire.md 2.6). An estimate nobody makes: a policy without a
 //! ceiling has none that is known.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
+
+use crate::error::{Error, code};
 
 const KEY: &str = "max_hourly_cost_usd";
 /// Objects of a policy's config that may have a ceiling of their own. The lowest one counts.
 const PLACES: [&[&str]; 3] = [&[], &["workers", "cloud_pool"], &["cloud_pool"]];
+
+/// Ceilings in US dollars an hour, before and after a plan; `None` = not known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub(crate) struct Ceilings {
+    pub(crate) before: Option<f64>,
+    pub(crate) after: Option<f64>,
+}
+
+impl Ceilings {
+    /// `ValidationError`: the caller wants to pay less.
+    pub(crate) fn within(&self, limit: f64, slug: &str) -> Result<(), Error> {
+        match self.after {
+            Some(ceiling) if ceiling > limit => Err(above(ceiling, limit, slug)),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// The ceiling of a live workload, or of the body that creates one.
 pub(crate) fn ceiling(fields: &Map<String, Value>) -> Option<f64> {
@@ -19,6 +39,16 @@ pub(crate) fn ceiling_of(config: &Value) -> Option<f64> {
         place.get(KEY)?.as_f64().filter(|dollars| dollars.is_finite() && *dollars >= 0.0)
     });
     found.reduce(f64::min)
+}
+
+fn above(ceiling: f64, limit: f64, slug: &str) -> Error {
+    let words = format!(
+        "workload `{slug}` may cost {ceiling} USD an hour, and `{KEY}` allows {limit}; nothing was changed"
+    );
+    let mut error = Error::invalid(KEY, &words)
+        .hint(format!("lower `execution_policy_config.{KEY}` in the spec, or allow more"));
+    error.code = code::COST_ABOVE_LIMIT;
+    error
 }
 
 #[cfg(test)]
@@ -52,6 +82,19 @@ mod tests {
             ("no object", json!(null), None),
         ] {
             assert_eq!(ceiling_of(&config), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_refused() {
+        for (after, limit, allowed) in [
+            (Some(4.0), 4.0, true),
+            (Some(4.01), 4.0, false),
+            (Some(0.0), 0.0, true),
+            (None, 0.0, true),
+        ] {
+            let ceilings = Ceilings { before: None, after };
+            assert_eq!(ceilings.within(limit, "bot").is_ok(), allowed, "{after:?} {limit}");
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::command;
 use super::compare::{self, Change};
+use super::cost::{self, Ceilings};
 use super::mark::unmarked;
 use crate::spec::WorkloadSpec;
 
@@ -18,6 +20,8 @@ pub(crate) struct Drift {
     pub(crate) unmanaged: usize,
     /// The PATCH body: drifted keys only, under the live names.
     pub(crate) patch: Object,
+    /// What the workload may cost, live and once the difference is written.
+    pub(crate) max_hourly_cost_usd: Ceilings,
 }
 
 /// Compares what the spec sets with what is live.
@@ -31,7 +35,13 @@ pub(crate) fn compare(spec: &WorkloadSpec, live: &Object) -> Drift {
     comparison.text("worker_id", spec.worker_id.as_deref());
     comparison.text("gpu_resource_id", spec.gpu_resource_id.as_deref());
     comparison.policy(spec.execution_policy.as_deref(), spec.execution_policy_config.as_ref());
+    let before = cost::ceiling(live);
+    let after = match comparison.patch.get("execution_policy_config") {
+        Some(written) => cost::ceiling_of(written),
+        None => before,
+    };
     Drift {
+        max_hourly_cost_usd: Ceilings { before, after },
         conflicts: conflicts(spec, live),
         unmanaged: unmanaged(spec, live),
         changes: comparison.changes,
@@ -102,6 +112,15 @@ fn rename_config_fields(changes: &mut [Change]) {
     }
 }
 
+/// Two commands are compared flag by flag.
+fn compare_command(change: &mut Change) {
+    if let ("command", Value::String(before), Value::String(after)) =
+        (change.path.as_str(), &change.before, &change.after)
+    {
+        change.parts = command::differences(before, after);
+    }
+}
+
 struct Comparison<'a> {
     live: &'a Object,
     changes: Vec<Change>,
@@ -148,6 +167,7 @@ impl Comparison<'_> {
         let mut changes = self.inside("config", declared);
         if !changes.is_empty() {
             rename_config_fields(&mut changes);
+            changes.iter_mut().for_each(compare_command);
             self.changes.append(&mut changes);
             self.patch.insert("config".to_owned(), self.merged("config", declared));
         }

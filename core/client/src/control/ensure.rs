@@ -9,13 +9,25 @@ use super::list::Workload;
 use super::mark::Mark;
 use super::plan::{Plan, create_body};
 use super::{Context, warned};
-use crate::error::{Error, code};
+use crate::error::{Class, Error, code};
 use crate::spec::WorkloadSpec;
 use crate::spec::enums::OnDrift;
 use crate::transport::{Call, notice};
 
 /// How often live is compared anew because it moved while it was written.
 const MOST_COMPARISONS: u32 = 3;
+const UNKNOWN_COST: &str =
+    "the cost is not limited: the execution policy names no `max_hourly_cost_usd`";
+
+/// What a caller of `ensure` wants.
+pub(crate) struct Wish {
+    pub(crate) spec: WorkloadSpec,
+    pub(crate) on_drift: OnDrift,
+    /// For a workload that has to be created.
+    pub(crate) mark: Option<Mark>,
+    /// The most that the workload may cost.
+    pub(crate) max_hourly_cost_usd: Option<f64>,
+}
 
 /// What `ensure` did.
 pub(crate) struct Ensured {
@@ -51,45 +63,73 @@ pub(crate) async fn plan(
     call: &Call,
 ) -> Result<Plan, Error> {
     Ok(match context.find(&spec.slug, call).await? {
-        None => Plan::create(&create_body(spec)),
-        Some(live) => Plan::update(&drift::compare(spec, &live.fields)),
+        None => Plan::create(&context.project_slug, spec),
+        Some(live) => {
+            Plan::update(&context.project_slug, &live, &drift::compare(spec, &live.fields))
+        }
     })
 }
 
-/// Makes live match the spec as far as `on_drift` allows. A workload that has to be created gets the `mark`.
-pub(crate) async fn ensure(
+/// Makes live match the spec as far as `on_drift` allows.
+pub(crate) async fn ensure(context: &Context, wish: &Wish, call: &Call) -> Result<Ensured, Error> {
+    Ensure::new(context, wish).run(call).await
+}
+
+/// Does what a plan said, or nothing: `PlanStale` where the workload is no longer what the plan saw.
+pub(crate) async fn apply(
     context: &Context,
-    spec: &WorkloadSpec,
-    on_drift: OnDrift,
-    mark: Option<&Mark>,
+    wish: &Wish,
+    base: Option<&str>,
     call: &Call,
 ) -> Result<Ensured, Error> {
-    let mut body = create_body(spec);
-    if let Some(mark) = mark {
-        let description = mark.append_to(spec.description.as_deref().unwrap_or_default());
-        body.insert("description".to_owned(), description.into());
-    }
-    let idempotency_key = Uuid::new_v4().to_string();
-    Ensure { context, spec, on_drift, mark, body, idempotency_key }.run(call).await
+    Ensure::new(context, wish).apply(base, call).await
 }
 
 struct Ensure<'a> {
     context: &'a Context,
-    spec: &'a WorkloadSpec,
-    on_drift: OnDrift,
-    mark: Option<&'a Mark>,
+    wish: &'a Wish,
     body: Map<String, Value>,
     idempotency_key: String,
 }
 
 /// How a write ended.
 enum Written {
-    Done(Ensured),
+    Done(Box<Ensured>),
     /// The workload went away or changed in between: this is what the platform said.
     Moved(Error),
 }
 
-impl Ensure<'_> {
+impl<'a> Ensure<'a> {
+    fn new(context: &'a Context, wish: &'a Wish) -> Self {
+        let mut body = create_body(&wish.spec);
+        if let Some(mark) = &wish.mark {
+            let description = wish.spec.description.as_deref().unwrap_or_default();
+            body.insert("description".to_owned(), mark.append_to(description).into());
+        }
+        Self { context, wish, body, idempotency_key: Uuid::new_v4().to_string() }
+    }
+
+    async fn apply(&self, base: Option<&str>, call: &Call) -> Result<Ensured, Error> {
+        let live = self.find(call).await?;
+        let plan = live.as_ref().map(|live| self.compared(live).1);
+        if plan.and_then(|plan| plan.base).as_deref() != base {
+            return Err(self.stale());
+        }
+        match live {
+            None => {
+                let plan = self.create_plan()?;
+                match self.create(call).await? {
+                    Created::New(own) => Ok(Ensured::created(plan, own)),
+                    Created::Present(_) => Err(self.stale()),
+                }
+            }
+            Some(live) => match self.settle(&live, call).await? {
+                Written::Done(ensured) => Ok(Ensured { id: Some(live.id), ..*ensured }),
+                Written::Moved(_) => Err(self.stale()),
+            },
+        }
+    }
+
     async fn run(&self, call: &Call) -> Result<Ensured, Error> {
         let mut live = self.find(call).await?;
         let mut comparisons = 0;
@@ -97,19 +137,20 @@ impl Ensure<'_> {
         loop {
             let present = match live {
                 Some(live) => live,
-                None if self.on_drift == OnDrift::DryRun => {
-                    return Ok(Ensured::unchanged(Plan::create(&self.body)));
-                }
-                None => match self.create(call).await? {
-                    Created::New(own) => {
-                        return Ok(Ensured::created(Plan::create(&self.body), own));
+                None => {
+                    let plan = self.create_plan()?;
+                    if self.wish.on_drift == OnDrift::DryRun {
+                        return Ok(Ensured::unchanged(plan));
                     }
-                    Created::Present(live) => live,
-                },
+                    match self.create(call).await? {
+                        Created::New(own) => return Ok(Ensured::created(plan, own)),
+                        Created::Present(live) => live,
+                    }
+                }
             };
             let moved = match self.settle(&present, call).await? {
                 Written::Done(ensured) => {
-                    return Ok(Ensured { id: Some(present.id), ..ensured });
+                    return Ok(Ensured { id: Some(present.id), ..*ensured });
                 }
                 Written::Moved(error) => error,
             };
@@ -129,42 +170,75 @@ impl Ensure<'_> {
     }
 
     async fn find(&self, call: &Call) -> Result<Option<Workload>, Error> {
-        self.context.find(&self.spec.slug, call).await
+        self.context.find(&self.wish.spec.slug, call).await
+    }
+
+    fn create_plan(&self) -> Result<Plan, Error> {
+        self.affordable(Plan::create(&self.context.project_slug, &self.wish.spec))
+    }
+
+    fn compared(&self, live: &Workload) -> (Drift, Plan) {
+        let drift = drift::compare(&self.wish.spec, &live.fields);
+        let plan = Plan::update(&self.context.project_slug, live, &drift);
+        (drift, plan)
+    }
+
+    /// Whatever the policy: what `ensure` returns costs no more than allowed, as far as that is known.
+    fn affordable(&self, mut plan: Plan) -> Result<Plan, Error> {
+        if let Some(limit) = self.wish.max_hourly_cost_usd {
+            plan.max_hourly_cost_usd.within(limit, &plan.workload_slug)?;
+            if plan.max_hourly_cost_usd.after.is_none() {
+                plan.notes.push(UNKNOWN_COST.to_owned());
+            }
+        }
+        Ok(plan)
+    }
+
+    fn stale(&self) -> Error {
+        let words = format!(
+            "workload `{}` is no longer what the plan saw; nothing was changed",
+            self.wish.spec.slug
+        );
+        Error::new(Class::PlanStale, code::PLAN_STALE, words)
+            .hint("make a new plan, look at it, and apply that")
     }
 
     async fn create(&self, call: &Call) -> Result<Created, Error> {
         let create = Create {
             context: self.context,
-            slug: &self.spec.slug,
+            slug: &self.wish.spec.slug,
             body: &self.body,
             idempotency_key: &self.idempotency_key,
-            mark: self.mark,
+            mark: self.wish.mark.as_ref(),
         };
-        if let (Some(_), Some(notices)) = (self.mark, &call.notices) {
+        if let (Some(_), Some(notices)) = (&self.wish.mark, &call.notices) {
             // Whoever marks a workload wants to note it down first.
-            notices.hand_over(notice::creating(&self.context.project_slug, &self.spec.slug)).await;
+            let notice = notice::creating(&self.context.project_slug, &self.wish.spec.slug);
+            notices.hand_over(notice).await;
         }
         create.run(call).await
     }
 
     /// The row "drifted" of wire.md 2.7, once the workload is there.
     async fn settle(&self, live: &Workload, call: &Call) -> Result<Written, Error> {
-        let drift = drift::compare(self.spec, &live.fields);
-        let plan = Plan::update(&drift);
+        let (drift, plan) = self.compared(live);
+        let plan = self.affordable(plan)?;
         if !plan.is_drift() {
-            return Ok(Written::Done(Ensured::unchanged(plan)));
+            return Ok(Written::Done(Box::new(Ensured::unchanged(plan))));
         }
-        match self.on_drift {
+        match self.wish.on_drift {
             OnDrift::Reconcile if !drift.conflicts.is_empty() => {
-                Err(plan.refusal(&self.spec.slug, code::IMMUTABLE_FIELD))
+                Err(plan.refusal(code::IMMUTABLE_FIELD))
             }
             OnDrift::Reconcile => self.write(live, &drift, plan, call).await,
-            OnDrift::Fail => Err(plan.refusal(&self.spec.slug, code::DRIFT)),
+            OnDrift::Fail => Err(plan.refusal(code::DRIFT)),
             OnDrift::Warn => {
                 let warning = self.warning(&plan);
-                Ok(Written::Done(Ensured { warning, ..Ensured::unchanged(plan) }))
+                Ok(Written::Done(Box::new(Ensured { warning, ..Ensured::unchanged(plan) })))
             }
-            OnDrift::DryRun | OnDrift::Ignore => Ok(Written::Done(Ensured::unchanged(plan))),
+            OnDrift::DryRun | OnDrift::Ignore => {
+                Ok(Written::Done(Box::new(Ensured::unchanged(plan))))
+            }
         }
     }
 
@@ -178,8 +252,8 @@ impl Ensure<'_> {
         let request = self.context.patch_request(&live.id, &drift.patch)?;
         match self.context.transport().call(&request, call).await {
             Ok(answer) => {
-                plan.notes = self.what_did_not_stick(&answer.body);
-                Ok(Written::Done(Ensured::changed(plan)))
+                plan.notes.extend(self.what_did_not_stick(&answer.body));
+                Ok(Written::Done(Box::new(Ensured::changed(plan))))
             }
             Err(error) if matches!(error.status, Some(404 | 409 | 412)) => {
                 Ok(Written::Moved(error))
@@ -191,7 +265,7 @@ impl Ensure<'_> {
     /// The platform's answer compared once more: a difference becomes a note, never a second PATCH.
     fn what_did_not_stick(&self, answer: &[u8]) -> Vec<String> {
         let written = std::str::from_utf8(answer).ok().and_then(Workload::read);
-        let left = written.map(|written| drift::compare(self.spec, &written.fields).changes);
+        let left = written.map(|written| drift::compare(&self.wish.spec, &written.fields).changes);
         let note = |change: &super::compare::Change| {
             format!(
                 "`{}` was written, but the platform still answers {}",
@@ -202,7 +276,7 @@ impl Ensure<'_> {
     }
 
     fn warning(&self, plan: &Plan) -> Option<String> {
-        let slug = &self.spec.slug;
+        let slug = &self.wish.spec.slug;
         warned::first_time(&self.context.project_slug, slug).then(|| {
             format!(
                 "workload `{slug}` differs from its spec in {}; nothing was changed",

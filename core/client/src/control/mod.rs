@@ -1,9 +1,10 @@
 //! The control plane: list, plan, ensure, get, export, delete, readiness (wire.md 2).
 //!
-//! Rules are functions over values: [`list`] reads pages, [`compare`], [`drift`] and [`plan`] compare spec and live,
-//! [`export`] makes a spec of what is live, [`readiness`] reads events. [`workloads`] asks the platform; [`ensure`], [`delete`],
-//! [`status`] and [`wait`] are the operations.
+//! Rules are functions over values: [`list`] reads pages, [`compare`], [`command`], [`drift`], [`cost`] and [`plan`] compare spec
+//! and live, [`export`] makes a spec of what is live, [`readiness`] reads events. [`workloads`] asks the platform; [`ensure`],
+//! [`delete`], [`status`] and [`wait`] are the operations.
 
+mod command;
 mod compare;
 mod cost;
 mod create;
@@ -11,6 +12,7 @@ mod delete;
 pub(crate) mod drift;
 mod ensure;
 mod export;
+mod hidden;
 mod list;
 pub(crate) mod mark;
 mod number;
@@ -31,7 +33,7 @@ use serde_json::{Map, Value, json};
 #[cfg(feature = "fuzzing")]
 pub(crate) use compare::Change;
 pub(crate) use delete::{Proof, delete, delete_only};
-pub(crate) use ensure::{ensure, plan};
+pub(crate) use ensure::{Ensured, Wish, apply, ensure, plan};
 pub(crate) use readiness::Progress;
 pub(crate) use status::status;
 pub(crate) use wait::wait;

@@ -1,10 +1,15 @@
 //! What `ensure` would change, as a value (wire.md 2.7), and the bodies that change it (wire.md 2.6, 2.8).
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::compare::Change;
+use super::cost::{self, Ceilings};
 use super::drift::{self, Drift};
+use super::hidden;
+use super::list::Workload;
 use crate::error::{Class, Error, code, mask};
 use crate::spec::WorkloadSpec;
 use crate::spec::enums::DEFAULT_TASK_TYPE;
@@ -23,6 +28,8 @@ pub(crate) enum Action {
 /// The list of intended changes, by the spec's names.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Plan {
+    pub(crate) project_slug: String,
+    pub(crate) workload_slug: String,
     pub(crate) action: Action,
     pub(crate) changes: Vec<Change>,
     /// Differences that cannot be written.
@@ -31,33 +38,45 @@ pub(crate) struct Plan {
     pub(crate) unmanaged: usize,
     /// What else there is to say, as sentences.
     pub(crate) notes: Vec<String>,
+    pub(crate) max_hourly_cost_usd: Ceilings,
+    /// What `apply` has to find unchanged; `None` = no workload.
+    pub(crate) base: Option<String>,
 }
 
 impl Plan {
     /// The plan for a slug that is not there: everything that would be sent, by the spec's names.
-    pub(crate) fn create(body: &Map<String, Value>) -> Self {
+    pub(crate) fn create(project_slug: &str, spec: &WorkloadSpec) -> Self {
+        let body = create_body(spec);
         Self {
+            project_slug: project_slug.to_owned(),
+            workload_slug: spec.slug.clone(),
             action: Action::Create,
-            changes: drift::declared(body),
+            changes: drift::declared(&body),
             conflicts: Vec::new(),
             unmanaged: 0,
             notes: Vec::new(),
+            max_hourly_cost_usd: Ceilings { before: None, after: cost::ceiling(&body) },
+            base: None,
         }
     }
 
     /// The plan for a workload that is there.
-    pub(crate) fn update(drift: &Drift) -> Self {
+    pub(crate) fn update(project_slug: &str, live: &Workload, drift: &Drift) -> Self {
         let action = match (drift.conflicts.is_empty(), drift.changes.is_empty()) {
             (false, _) => Action::Conflict,
             (true, false) => Action::Update,
             (true, true) => Action::Unchanged,
         };
         Self {
+            project_slug: project_slug.to_owned(),
+            workload_slug: live.slug.clone(),
             action,
             changes: drift.changes.clone(),
             conflicts: drift.conflicts.clone(),
             unmanaged: drift.unmanaged,
             notes: Vec::new(),
+            max_hourly_cost_usd: drift.max_hourly_cost_usd,
+            base: Some(base(live, drift)),
         }
     }
 
@@ -76,13 +95,15 @@ impl Plan {
     pub(crate) fn to_value(&self) -> Value {
         // Strings, numbers and values that came from JSON: nothing in a plan can fail to be written. A live command may
         // hold a token, and plans are printed.
-        let text = serde_json::to_string(self).unwrap_or_default();
+        let mut shown = self.clone();
+        shown.changes.iter_mut().chain(&mut shown.conflicts).for_each(hidden::hide);
+        let text = serde_json::to_string(&shown).unwrap_or_default();
         serde_json::from_str(&mask(&text, &[])).unwrap_or_default()
     }
 
     /// `DriftError` of a policy or a field that forbids the write.
-    pub(crate) fn refusal(&self, slug: &str, code: &'static str) -> Error {
-        let fields = self.fields();
+    pub(crate) fn refusal(&self, code: &'static str) -> Error {
+        let (slug, fields) = (&self.workload_slug, self.fields());
         let (words, hint) = match code {
             code::IMMUTABLE_FIELD => (
                 format!("workload `{slug}` cannot change {fields} in place; nothing was changed"),
@@ -100,6 +121,17 @@ impl Plan {
         error.extra.plan = Some(self.to_value());
         error
     }
+}
+
+/// Which workload a plan was made for, when it was changed last, and what was found to differ. The difference is in it for
+/// platforms that keep no time, or whole seconds only.
+fn base(live: &Workload, drift: &Drift) -> String {
+    let updated_at = live.fields.get("updated_at").and_then(Value::as_str).unwrap_or("-");
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_string(&(&drift.changes, &drift.conflicts))
+        .unwrap_or_default()
+        .hash(&mut hasher);
+    format!("{} {updated_at} {:016x}", live.id, hasher.finish())
 }
 
 /// The body of a create: exactly what is set, under the wire's names (wire.md 2.6).

@@ -21,6 +21,7 @@ codes! {
     CONFIGURATION = "configuration",
     INVALID_ARGUMENT = "invalid_argument",
     BAD_REQUEST = "bad_request",
+    COST_ABOVE_LIMIT = "cost_above_limit",
     DRIFT = "drift",
     IMMUTABLE_FIELD = "immutable_field",
     UNAUTHORIZED = "unauthorized",

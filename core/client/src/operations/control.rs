@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Object, Prepared, Work, head, take_clocks};
-use crate::config::arguments::{object, refuse_unknown, string};
+use crate::config::arguments::{object, refuse_unknown, string, value, wrong_type};
 use crate::config::milliseconds;
 use crate::control::mark::Mark;
-use crate::control::{self, Context, Proof};
+use crate::control::{self, Context, Ensured, Proof, Wish};
 use crate::error::Error;
 use crate::operation::{Event, Outbox};
 use crate::shared::Shared;
@@ -17,8 +17,8 @@ use crate::spec::enums::OnDrift;
 use crate::spec::{WorkloadSpec, slug};
 use crate::transport::{Call, Clocks};
 
-pub(super) const NAMES: [&str; 8] =
-    ["ensure", "plan", "get", "list", "export", "status", "wait_until_ready", "delete"];
+pub(super) const NAMES: [&str; 9] =
+    ["ensure", "plan", "apply", "get", "list", "export", "status", "wait_until_ready", "delete"];
 
 /// `wait_until_ready`, if the request says nothing (wire.md 2.11).
 const READY_WAIT: Duration = Duration::from_secs(600);
@@ -30,8 +30,10 @@ pub(super) struct ControlWork {
 }
 
 enum What {
-    Ensure(Box<WorkloadSpec>, OnDrift, Option<Mark>),
+    Ensure(Box<Wish>),
     Plan(Box<WorkloadSpec>),
+    /// With what the plan saw.
+    Apply(Box<Wish>, Option<String>),
     Get(String),
     List,
     Export(String),
@@ -48,21 +50,21 @@ pub(super) fn prepare(
     mut request: Object,
 ) -> Result<Prepared<ControlWork>, Error> {
     let (clocks, what, spec_project) = match name {
-        "ensure" | "plan" => {
+        "ensure" | "plan" | "apply" => {
             let keys: &[&str] = match name {
-                "ensure" => &["spec", "on_drift", "project", "mark"],
+                "ensure" => &["spec", "on_drift", "project", "mark", "max_hourly_cost_usd"],
+                "apply" => &["spec", "base", "project", "max_hourly_cost_usd"],
                 _ => &["spec", "project"],
             };
             let clocks = take_clocks(shared, &mut request, keys, false)?;
-            let spec = Box::new(spec(shared, &request)?);
+            let spec = spec(shared, &request)?;
             let project = spec.project.clone();
-            match name {
-                "ensure" => {
-                    let mark = mark(&request, "mark")?;
-                    (clocks, What::Ensure(spec, on_drift(&request)?, mark), project)
-                }
-                _ => (clocks, What::Plan(spec), project),
-            }
+            let what = match name {
+                "ensure" => What::Ensure(Box::new(wish(spec, &request)?)),
+                "apply" => What::Apply(Box::new(wish(spec, &request)?), string(&request, "base")?),
+                _ => What::Plan(Box::new(spec)),
+            };
+            (clocks, what, project)
         }
         "wait_until_ready" => {
             let clocks = wait_clocks(shared, &request)?;
@@ -96,6 +98,26 @@ fn spec(shared: &Shared, request: &Object) -> Result<WorkloadSpec, Error> {
             Err(Error::invalid("spec", "`spec` is missing").hint("give the spec of a workload"))
         }
         Some(spec) => WorkloadSpec::from_json(spec, control::token(shared)?),
+    }
+}
+
+fn wish(spec: WorkloadSpec, request: &Object) -> Result<Wish, Error> {
+    Ok(Wish {
+        spec,
+        on_drift: on_drift(request)?,
+        mark: mark(request, "mark")?,
+        max_hourly_cost_usd: dollars(request, "max_hourly_cost_usd")?,
+    })
+}
+
+fn dollars(request: &Object, key: &str) -> Result<Option<f64>, Error> {
+    match value(request, key) {
+        None => Ok(None),
+        Some(Value::Number(number)) => match number.as_f64() {
+            Some(dollars) if dollars.is_finite() && dollars >= 0.0 => Ok(Some(dollars)),
+            _ => Err(Error::invalid(key, format!("`{key}` must not be negative, nor infinite"))),
+        },
+        Some(other) => Err(wrong_type(key, "a number of US dollars", other)),
     }
 }
 
@@ -166,8 +188,9 @@ impl Work for ControlWork {
         let context = &self.context;
         let event = match &self.what {
             What::Wait(slug) => return control::wait(context, slug, call, outbox).await,
-            What::Ensure(spec, on_drift, mark) => {
-                self.ensure(spec, *on_drift, mark.as_ref(), call).await?
+            What::Ensure(wish) => self.ensured(wish, control::ensure(context, wish, call).await?),
+            What::Apply(wish, base) => {
+                self.ensured(wish, control::apply(context, wish, base.as_deref(), call).await?)
             }
             What::Plan(spec) => {
                 let plan = control::plan(context, spec, call).await?.to_value();
@@ -207,16 +230,9 @@ impl Work for ControlWork {
 }
 
 impl ControlWork {
-    async fn ensure(
-        &self,
-        spec: &WorkloadSpec,
-        on_drift: OnDrift,
-        mark: Option<&Mark>,
-        call: &Call,
-    ) -> Result<Event, Error> {
-        let ensured = control::ensure(&self.context, spec, on_drift, mark, call).await?;
-        Ok(self.about(
-            &spec.slug,
+    fn ensured(&self, wish: &Wish, ensured: Ensured) -> Event {
+        self.about(
+            &wish.spec.slug,
             json!({
                 "changed": ensured.changed,
                 "created": ensured.created,
@@ -224,7 +240,7 @@ impl ControlWork {
                 "plan": ensured.plan.to_value(),
                 "warning": ensured.warning,
             }),
-        ))
+        )
     }
 
     /// A head that begins with the address of the workload.

@@ -196,3 +196,140 @@ fn a_list_without_end_is_refused() {
     assert_eq!(outcome.error().extra.limit, Some("list_pages"));
     assert_eq!(double.script.journal().len(), 1000);
 }
+
+fn planned(double: &Double, request: &Value) -> Value {
+    double.call("plan", request).head()["plan"]["base"].clone()
+}
+
+#[test]
+fn a_plan_is_applied_to_what_it_saw_or_not_at_all() {
+    let spec = json!({"name": "N", "slug": "s1", "model": "m", "backend": "vllm"});
+    let at = |name: &str, time: &str| {
+        let mut live = live("s1", name);
+        live["updated_at"] = time.into();
+        list(&[live])
+    };
+    let other = || {
+        list(&[
+            json!({"id": "wl_2", "slug": "s1", "name": "old", "model_name": "m", "backend": "vllm"}),
+        ])
+    };
+    let ok = || Reply::json(200, &live("s1", "N").to_string());
+    let created = || Reply::json(201, r#"{"id":"wl_3","slug":"s1"}"#);
+    for (name, seen, found, code, lines) in [
+        ("as it was", drifted(), vec![drifted(), ok()], "none", vec![LIST, PATCH]),
+        ("the same time", at("old", "t1"), vec![at("old", "t1"), ok()], "none", vec![LIST, PATCH]),
+        ("touched", at("old", "t1"), vec![at("old", "t2")], "plan_stale", vec![LIST]),
+        (
+            "changed in the same second",
+            at("old", "t1"),
+            vec![at("new", "t1")],
+            "plan_stale",
+            vec![LIST],
+        ),
+        ("another one", drifted(), vec![other()], "plan_stale", vec![LIST]),
+        ("in sync by now", drifted(), vec![in_sync()], "plan_stale", vec![LIST]),
+        ("gone", drifted(), vec![list(&[])], "plan_stale", vec![LIST]),
+        (
+            "gone while it is written",
+            drifted(),
+            vec![drifted(), status(404)],
+            "plan_stale",
+            vec![LIST, PATCH],
+        ),
+        ("in sync then and now", in_sync(), vec![in_sync()], "none", vec![LIST]),
+        ("absent", list(&[]), vec![list(&[]), created()], "none", vec![LIST, POST]),
+        ("there by now", list(&[]), vec![drifted()], "plan_stale", vec![LIST]),
+        (
+            "there in the last moment",
+            list(&[]),
+            vec![list(&[]), status(409), drifted()],
+            "plan_stale",
+            vec![LIST, POST, LIST],
+        ),
+    ] {
+        let before = Double::control(Script::new(vec![seen]));
+        let base = planned(&before, &json!({"spec": spec}));
+        let double = Double::control(Script::new(found));
+        let outcome = double.call("apply", &json!({"spec": spec, "base": base}));
+        assert_eq!(outcome.code(), code, "{name}");
+        assert_eq!(double.script.lines(), lines, "{name}");
+    }
+}
+
+#[test]
+fn nothing_is_written_above_the_hourly_limit() {
+    let policy = |dollars: f64| json!({"max_hourly_cost_usd": dollars});
+    let wish = |operation: &str, on_drift: &str, limit: &Value| {
+        let spec = json!({"name": "N", "slug": "s1", "model": "m", "backend": "vllm",
+            "execution_policy": "autoscaling", "execution_policy_config": policy(4.0)});
+        let mut request = json!({"spec": spec, "max_hourly_cost_usd": limit});
+        match operation {
+            "ensure" => request["on_drift"] = on_drift.into(),
+            _ => request["base"] = Value::Null,
+        }
+        request
+    };
+    let with = |dollars: f64| {
+        let mut live = live("s1", "N");
+        live["execution_policy"] = "autoscaling".into();
+        live["execution_policy_config"] = policy(dollars);
+        list(&[live])
+    };
+    let created = || Reply::json(201, r#"{"id":"wl_3","slug":"s1"}"#);
+    for (name, operation, on_drift, limit, replies, code, lines) in [
+        (
+            "allowed",
+            "ensure",
+            "reconcile",
+            json!(4),
+            vec![list(&[]), created()],
+            "none",
+            vec![LIST, POST],
+        ),
+        (
+            "a create",
+            "ensure",
+            "reconcile",
+            json!(3.99),
+            vec![list(&[])],
+            "cost_above_limit",
+            vec![LIST],
+        ),
+        (
+            "an update",
+            "ensure",
+            "reconcile",
+            json!(3),
+            vec![with(2.0)],
+            "cost_above_limit",
+            vec![LIST],
+        ),
+        (
+            "a dry run",
+            "ensure",
+            "dry_run",
+            json!(3),
+            vec![list(&[])],
+            "cost_above_limit",
+            vec![LIST],
+        ),
+        (
+            "nothing to write",
+            "ensure",
+            "ignore",
+            json!(3),
+            vec![with(4.0)],
+            "cost_above_limit",
+            vec![LIST],
+        ),
+        ("apply", "apply", "", json!(3), vec![list(&[])], "cost_above_limit", vec![LIST]),
+        ("a negative limit", "ensure", "reconcile", json!(-1), vec![], "invalid_argument", vec![]),
+        ("a limit in words", "ensure", "reconcile", json!("4"), vec![], "invalid_argument", vec![]),
+    ] {
+        let double = Double::control(Script::new(replies));
+        let outcome = double.call(operation, &wish(operation, on_drift, &limit));
+        assert_eq!(outcome.code(), code, "{name}");
+        assert_eq!(double.script.lines(), lines, "{name}");
+    }
+}

@@ -24,7 +24,9 @@ fn data() -> Double {
 fn an_unknown_operation_is_answered_by_the_known_ones() {
     let shown = refusal(&control(), "ensur", &json!({}));
     assert_eq!(shown["class"], "ValidationError");
-    assert!(shown["message"].as_str().is_some_and(|text| text.contains("ensure, plan, get")));
+    assert!(
+        shown["message"].as_str().is_some_and(|text| text.contains("ensure, plan, apply, get"))
+    );
     assert_eq!(shown["hint"], Value::Null);
 
     let shown = refusal(&data(), "ensure", &json!({}));

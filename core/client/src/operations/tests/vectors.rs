@@ -269,7 +269,9 @@ fn plans() {
         };
         let double = Double::control(Script::serving(platform));
         let planned = double.call("plan", &json!({"spec": case.spec})).head();
-        assert_eq!(planned["plan"], case.plan, "{name}");
+        for (key, expected) in case.plan.as_object().expect("an object") {
+            assert_eq!(planned["plan"][key], *expected, "{name}: {key}");
+        }
         assert_eq!(planned["workload_slug"], "s1", "{name}");
         let patch = match case.plan["action"].as_str() {
             Some("update") => {
