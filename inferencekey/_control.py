@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from inferencekey import _waiting
+from inferencekey import _marshal, _waiting
 from inferencekey._client import Client, client_options, client_secrets
 from inferencekey._enums import OnDrift
 from inferencekey._errors import DriftWarning, ValidationError
@@ -23,9 +23,10 @@ from inferencekey._workload import Workload
 # `get_type_hints`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from inferencekey._ephemeral.context import Ephemeral
     from inferencekey._ephemeral.leftovers import Collected
-
 else:
     Collected = Ephemeral = object
 
@@ -128,6 +129,7 @@ class ManagementClient(Client):
         on_drift: OnDrift | str = OnDrift.RECONCILE,
         project: str | None = None,
         timeout: float | Timeouts | None = None,
+        max_hourly_cost_usd: float | None = None,
     ) -> EndpointRef:
         """Create the workload if it is absent, and make it match the spec if it drifted.
 
@@ -138,23 +140,30 @@ class ManagementClient(Client):
 
         on_drift: what to do with a difference. project: wins over the spec's, that over the
             client's.
+        max_hourly_cost_usd: the most that the workload may cost in US dollars per hour, by the
+            ceiling of its execution policy; a policy without one is not refused, but noted in
+            `.plan.notes`. None = no limit.
 
         Raises DriftError (.plan) under `fail` and where `task_type` differs; ValidationError
-        (.field) for a spec that cannot be used; ConfigurationError `secret_in_spec`. Emits
-        DriftWarning under `warn`, once per slug and process.
+        (.field) for a spec that cannot be used, and `cost_above_limit`, before anything is written;
+        ConfigurationError `secret_in_spec`. Emits DriftWarning under `warn`, once per slug and
+        process.
         """
         fields = _fields("ensure", spec)
         del spec  # From here on a traceback with locals shows no token in it.
-        request = Request(spec=fields, on_drift=on_drift, project=project, **clock_options(timeout))
+        request = Request(
+            spec=fields,
+            on_drift=on_drift,
+            project=project,
+            max_hourly_cost_usd=max_hourly_cost_usd,
+            **clock_options(timeout),
+        )
         answer = self._ask("ensure", request)
         if answer["warning"]:
             import warnings
 
             warnings.warn(answer["warning"], DriftWarning, stacklevel=2)
-        plan = Plan.from_answer(answer["plan"])
-        return EndpointRef(
-            answer["project_slug"], answer["workload_slug"], plan=plan, changed=answer["changed"]
-        )
+        return _ref(answer)
 
     def plan(
         self,
@@ -162,16 +171,27 @@ class ManagementClient(Client):
         *,
         project: str | None = None,
         timeout: float | Timeouts | None = None,
+        max_hourly_cost_usd: float | None = None,
     ) -> Plan:
         """Tell what `ensure` would do now, and write nothing.
 
-        The plan is true if there is something to do, and prints as a diff. Raises what `ensure`
-        raises, but no DriftError: a conflict is a part of it.
+        The plan is true if there is something to do, prints as a diff, and can be applied: that
+        spec, as it is now, to that workload, as it is now. Raises what `ensure` raises, but no
+        DriftError: a conflict is a part of it.
         """
-        fields = _fields("plan", spec)
+        wish = Request(
+            spec=_fields("plan", spec), project=project, max_hourly_cost_usd=max_hourly_cost_usd
+        )
         del spec  # From here on a traceback with locals shows no token in it.
-        request = Request(spec=fields, project=project, **clock_options(timeout))
-        return Plan.from_answer(self._ask("plan", request)["plan"])
+        # A spec can change, a plan cannot.
+        kept = _marshal.encode("plan", wish)
+
+        def apply(base: str | None, timeout: float | Timeouts | None) -> EndpointRef:
+            request = Request(_marshal.decode(kept), base=base, **clock_options(timeout))
+            return _ref(self._ask("apply", request))
+
+        request = Request(_marshal.decode(kept), **clock_options(timeout))
+        return Plan.from_answer(self._ask("plan", request)["plan"], apply)
 
     def get(
         self,
@@ -393,3 +413,11 @@ def _fields(operation: str, spec: WorkloadSpec) -> Request:
             hint="make one: WorkloadSpec(name=…, slug=…, model=…, backend=…)",
         )
     return Request(vars(spec))
+
+
+def _ref(answer: dict[str, Any]) -> EndpointRef:
+    """What `ensure` and `apply` give back."""
+    plan = Plan.from_answer(answer["plan"])
+    return EndpointRef(
+        answer["project_slug"], answer["workload_slug"], plan=plan, changed=answer["changed"]
+    )

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+from inferencekey._errors import ConfigurationError
 from inferencekey._record import Record
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+    from inferencekey._results import EndpointRef
+    from inferencekey._timeouts import Timeouts
+
+    # Applies the plan: its base, and the timeout of the call.
+    Apply = Callable[[str | None, float | Timeouts | None], EndpointRef]
 
 
 class Change(Record):
-    """One field that differs. None stands for a field that is absent on that side."""
+    """One field that differs. None stands for a field that is absent on that side.
 
-    __slots__ = ("_after", "_before", "_path")
-    __match_args__ = ("path", "before", "after")
+    Values under names that say secret, such as `--api-key`, are `(hidden)`.
+    """
 
-    def __init__(self, path: str, before: Any = None, after: Any = None) -> None:
+    __slots__ = ("_after", "_before", "_parts", "_path")
+    __match_args__ = ("path", "before", "after", "parts")
+
+    def __init__(
+        self, path: str, before: Any = None, after: Any = None, parts: list[Change] | None = None
+    ) -> None:
         self._path = path
         self._before = before
         self._after = after
+        self._parts = parts or []
+
+    @classmethod
+    def from_answer(cls, change: dict[str, Any]) -> Change:
+        """The change as the core hands it over."""
+        parts = [cls.from_answer(part) for part in change.get("parts", ())]
+        return cls(change["path"], change["before"], change["after"], parts)
 
     @property
     def path(self) -> str:
-        """The spec's own name for it: `model`, `config.max_model_len`."""
+        """The spec's own name for it: `model`, `config.max_model_len`; in a command `--flag`."""
         return self._path
 
     @property
@@ -36,18 +56,55 @@ class Change(Record):
         """The declared value."""
         return self._after
 
+    @property
+    def parts(self) -> list[Change]:
+        """A launch command flag by flag; empty where only order or quoting differ."""
+        return self._parts
+
+    def to_dict(self) -> dict[str, Any]:
+        """The change as JSON knows it."""
+        facts = {"path": self.path, "before": self.before, "after": self.after}
+        return facts | ({"parts": [part.to_dict() for part in self.parts]} if self.parts else {})
+
     def __str__(self) -> str:
-        return f"{self.path}: {_shown(self.before)} -> {_shown(self.after)}"
+        from inferencekey._plan_lines import change_lines
+
+        return "\n".join(line.text for line in change_lines(self))
 
 
 class Plan(Record):
     """What makes the live workload match its spec.
 
-    It is true if there is anything to do, and prints as a diff.
+    It is true if there is anything to do, prints as a diff, and can be applied. It holds what the
+    spec declares, and nothing secret.
     """
 
-    __slots__ = ("_action", "_changes", "_conflicts", "_notes", "_unmanaged")
-    __match_args__ = ("action", "changes", "conflicts", "notes", "unmanaged")
+    __slots__ = (
+        "_action",
+        "_apply",
+        "_base",
+        "_changes",
+        "_conflicts",
+        "_max_hourly_cost_usd",
+        "_max_hourly_cost_usd_before",
+        "_notes",
+        "_project_slug",
+        "_unmanaged",
+        "_workload_slug",
+    )
+    __match_args__ = (
+        "action",
+        "changes",
+        "conflicts",
+        "notes",
+        "unmanaged",
+        "project_slug",
+        "workload_slug",
+        "max_hourly_cost_usd",
+        "max_hourly_cost_usd_before",
+    )
+    _base: str | None
+    _apply: Apply | None
 
     def __init__(
         self,
@@ -56,23 +113,41 @@ class Plan(Record):
         conflicts: list[Change] | None = None,
         notes: list[str] | None = None,
         unmanaged: int = 0,
+        project_slug: str = "",
+        workload_slug: str = "",
+        max_hourly_cost_usd: float | None = None,
+        max_hourly_cost_usd_before: float | None = None,
     ) -> None:
         self._action = action
         self._changes = changes or []
         self._conflicts = conflicts or []
         self._notes = notes or []
         self._unmanaged = unmanaged
+        self._project_slug = project_slug
+        self._workload_slug = workload_slug
+        self._max_hourly_cost_usd = max_hourly_cost_usd
+        self._max_hourly_cost_usd_before = max_hourly_cost_usd_before
+        self._base = None
+        self._apply = None
 
     @classmethod
-    def from_answer(cls, plan: dict[str, Any]) -> Plan:
-        """The plan as the core hands it over."""
-        return cls(
+    def from_answer(cls, plan: dict[str, Any], apply: Apply | None = None) -> Plan:
+        """The plan as the core hands it over, and what applies it."""
+        ceiling = plan["max_hourly_cost_usd"]
+        made = cls(
             plan["action"],
-            [_change(change) for change in plan["changes"]],
-            [_change(change) for change in plan["conflicts"]],
+            [Change.from_answer(change) for change in plan["changes"]],
+            [Change.from_answer(change) for change in plan["conflicts"]],
             plan["notes"],
             plan["unmanaged"],
+            plan["project_slug"],
+            plan["workload_slug"],
+            ceiling["after"],
+            ceiling["before"],
         )
+        made._base = plan["base"]
+        made._apply = apply
+        return made
 
     @property
     def action(self) -> str:
@@ -99,26 +174,86 @@ class Plan(Record):
         """How many live fields the spec leaves alone."""
         return self._unmanaged
 
+    @property
+    def project_slug(self) -> str:
+        """Project of the workload."""
+        return self._project_slug
+
+    @property
+    def workload_slug(self) -> str:
+        """Canonical slug of the workload."""
+        return self._workload_slug
+
+    @property
+    def max_hourly_cost_usd(self) -> float | None:
+        """What the workload may cost in US dollars per hour once the plan is applied.
+
+        It is the ceiling of the execution policy; None if that names none (wire.md 2.6).
+        """
+        return self._max_hourly_cost_usd
+
+    @property
+    def max_hourly_cost_usd_before(self) -> float | None:
+        """The same for the live workload."""
+        return self._max_hourly_cost_usd_before
+
+    def apply(self, *, timeout: float | Timeouts | None = None) -> EndpointRef:
+        """Do what the plan says, or nothing.
+
+        Raises PlanStale (.plan: what would be the plan now) if the live workload was touched since,
+        and nothing is written then (wire.md 2.9); DriftError for a plan with conflicts;
+        ConfigurationError for a plan that has no client: one that was copied, unpickled, or
+        came with an error.
+        """
+        if self._apply is None:
+            raise ConfigurationError(
+                "apply: this plan has no client: it was copied, unpickled, or came with an error",
+                operation="apply",
+                hint="make it anew with `plan`",
+            )
+        return self._apply(self._base, timeout)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as JSON knows it; the keys are those of the properties."""
+        return {
+            "project_slug": self.project_slug,
+            "workload_slug": self.workload_slug,
+            "action": self.action,
+            "changes": [change.to_dict() for change in self.changes],
+            "conflicts": [change.to_dict() for change in self.conflicts],
+            "notes": self.notes,
+            "unmanaged": self.unmanaged,
+            "max_hourly_cost_usd": self.max_hourly_cost_usd,
+            "max_hourly_cost_usd_before": self.max_hourly_cost_usd_before,
+        }
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """The text of `to_dict`, on one line or with that indent."""
+        import json
+
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent)
+
+    def to_markdown(self) -> str:
+        """The plan for a comment on a change, or the step summary of a CI run."""
+        from inferencekey._plan_lines import markdown
+
+        return markdown(self)
+
+    def _repr_html_(self) -> str:
+        """The plan in a notebook."""
+        from inferencekey._plan_lines import html
+
+        return html(self)
+
     def __bool__(self) -> bool:
         return self.action != "unchanged"
 
     def __str__(self) -> str:
-        lines = [self.action]
-        sign = "+" if self.action == "create" else "~"
-        lines += [f"  {sign} {change}" for change in self.changes]
-        lines += [f"  ! {change} (cannot change in place)" for change in self.conflicts]
-        lines += [f"  note: {note}" for note in self.notes]
-        if self.unmanaged:
-            fields = "field is" if self.unmanaged == 1 else "fields are"
-            lines.append(f"  {self.unmanaged} live {fields} not in the spec and left alone")
-        return "\n".join(lines)
+        from inferencekey._plan_lines import plan_lines
 
+        return "\n".join(line.text for line in plan_lines(self))
 
-def _change(change: dict[str, Any]) -> Change:
-    return Change(change["path"], change["before"], change["after"])
-
-
-def _shown(value: object) -> str:
-    import json
-
-    return "(absent)" if value is None else json.dumps(value, ensure_ascii=False)
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        # The client stays where it is.
+        kept = {name: getattr(self, name) for name in self.__slots__}
+        return None, {**kept, "_apply": None}

@@ -114,7 +114,7 @@ def test_plan_writes_nothing() -> None:
         mgmt = management(double)
         plan = mgmt.plan(SPEC)
         assert plan
-        assert str(plan).startswith('update\n  ~ model: "old" -> "m"')
+        assert str(plan).startswith('update acme/bot\n  ~ model: "old" -> "m"')
         assert not mgmt.plan(SPEC)
         assert {request.method for request in double.journal.requests} == {"GET"}
 

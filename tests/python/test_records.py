@@ -149,27 +149,6 @@ def test_match_statements_see_the_fields() -> None:
             assert (text, reason) == ("Hi", "stop")
 
 
-def test_a_plan_reads_as_a_diff() -> None:
-    """`print(plan)` says what would change, in the spec's own names."""
-    plan = Plan(
-        "update",
-        [Change("model", "a", "b"), Change("config.max_model_len", None, 4096)],
-        [Change("task_type", "text2text", "embedding")],
-        ["the policy kind changes"],
-        2,
-    )
-    assert str(plan) == "\n".join(
-        [
-            "update",
-            '  ~ model: "a" -> "b"',
-            "  ~ config.max_model_len: (absent) -> 4096",
-            '  ! task_type: "text2text" -> "embedding" (cannot change in place)',
-            "  note: the policy kind changes",
-            "  2 live fields are not in the spec and left alone",
-        ]
-    )
-
-
 @pytest.mark.parametrize(
     ("action", "truth"),
     [("create", True), ("update", True), ("conflict", True), ("unchanged", False)],

@@ -57,17 +57,12 @@ impl Ensured {
 }
 
 /// What `ensure` would do, whatever the policy.
-pub(crate) async fn plan(
-    context: &Context,
-    spec: &WorkloadSpec,
-    call: &Call,
-) -> Result<Plan, Error> {
-    Ok(match context.find(&spec.slug, call).await? {
-        None => Plan::create(&context.project_slug, spec),
-        Some(live) => {
-            Plan::update(&context.project_slug, &live, &drift::compare(spec, &live.fields))
-        }
-    })
+pub(crate) async fn plan(context: &Context, wish: &Wish, call: &Call) -> Result<Plan, Error> {
+    let ensure = Ensure::new(context, wish);
+    match ensure.find(call).await? {
+        None => ensure.create_plan(),
+        Some(live) => ensure.affordable(ensure.compared(&live).1),
+    }
 }
 
 /// Makes live match the spec as far as `on_drift` allows.
@@ -83,6 +78,18 @@ pub(crate) async fn apply(
     call: &Call,
 ) -> Result<Ensured, Error> {
     Ensure::new(context, wish).apply(base, call).await
+}
+
+/// `PlanStale`, with what would be the plan now.
+fn stale(plan: &Plan) -> Error {
+    let words = format!(
+        "workload `{}` is no longer what the plan saw; nothing was changed",
+        plan.workload_slug
+    );
+    let mut error = Error::new(Class::PlanStale, code::PLAN_STALE, words)
+        .hint("make a new plan, look at it, and apply that");
+    error.extra.plan = Some(plan.to_value());
+    error
 }
 
 struct Ensure<'a> {
@@ -111,21 +118,21 @@ impl<'a> Ensure<'a> {
 
     async fn apply(&self, base: Option<&str>, call: &Call) -> Result<Ensured, Error> {
         let live = self.find(call).await?;
-        let plan = live.as_ref().map(|live| self.compared(live).1);
-        if plan.and_then(|plan| plan.base).as_deref() != base {
-            return Err(self.stale());
+        let plan = match &live {
+            None => self.create_plan()?,
+            Some(live) => self.compared(live).1,
+        };
+        if plan.base.as_deref() != base {
+            return Err(stale(&plan));
         }
         match live {
-            None => {
-                let plan = self.create_plan()?;
-                match self.create(call).await? {
-                    Created::New(own) => Ok(Ensured::created(plan, own)),
-                    Created::Present(_) => Err(self.stale()),
-                }
-            }
+            None => match self.create(call).await? {
+                Created::New(own) => Ok(Ensured::created(plan, own)),
+                Created::Present(live) => Err(stale(&self.compared(&live).1)),
+            },
             Some(live) => match self.settle(&live, call).await? {
                 Written::Done(ensured) => Ok(Ensured { id: Some(live.id), ..*ensured }),
-                Written::Moved(_) => Err(self.stale()),
+                Written::Moved(_) => Err(stale(&plan)),
             },
         }
     }
@@ -192,15 +199,6 @@ impl<'a> Ensure<'a> {
             }
         }
         Ok(plan)
-    }
-
-    fn stale(&self) -> Error {
-        let words = format!(
-            "workload `{}` is no longer what the plan saw; nothing was changed",
-            self.wish.spec.slug
-        );
-        Error::new(Class::PlanStale, code::PLAN_STALE, words)
-            .hint("make a new plan, look at it, and apply that")
     }
 
     async fn create(&self, call: &Call) -> Result<Created, Error> {

@@ -87,8 +87,7 @@ impl Plan {
 
     /// `model`, `config.max_model_len`: each field that differs.
     pub(crate) fn fields(&self) -> String {
-        let changes = self.conflicts.iter().chain(&self.changes);
-        changes.map(|change| format!("`{}`", change.path)).collect::<Vec<_>>().join(", ")
+        names(self.conflicts.iter().chain(&self.changes))
     }
 
     /// As JSON, by the schema of `docs/c-api.md`.
@@ -103,7 +102,11 @@ impl Plan {
 
     /// `DriftError` of a policy or a field that forbids the write.
     pub(crate) fn refusal(&self, code: &'static str) -> Error {
-        let (slug, fields) = (&self.workload_slug, self.fields());
+        let slug = &self.workload_slug;
+        let fields = match code {
+            code::IMMUTABLE_FIELD => names(&self.conflicts),
+            _ => self.fields(),
+        };
         let (words, hint) = match code {
             code::IMMUTABLE_FIELD => (
                 format!("workload `{slug}` cannot change {fields} in place; nothing was changed"),
@@ -121,6 +124,11 @@ impl Plan {
         error.extra.plan = Some(self.to_value());
         error
     }
+}
+
+fn names<'a>(changes: impl IntoIterator<Item = &'a Change>) -> String {
+    let names = changes.into_iter().map(|change| format!("`{}`", change.path));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// Which workload a plan was made for, when it was changed last, and what was found to differ. The difference is in it for

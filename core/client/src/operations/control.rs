@@ -31,7 +31,7 @@ pub(super) struct ControlWork {
 
 enum What {
     Ensure(Box<Wish>),
-    Plan(Box<WorkloadSpec>),
+    Plan(Box<Wish>),
     /// With what the plan saw.
     Apply(Box<Wish>, Option<String>),
     Get(String),
@@ -54,15 +54,16 @@ pub(super) fn prepare(
             let keys: &[&str] = match name {
                 "ensure" => &["spec", "on_drift", "project", "mark", "max_hourly_cost_usd"],
                 "apply" => &["spec", "base", "project", "max_hourly_cost_usd"],
-                _ => &["spec", "project"],
+                _ => &["spec", "project", "max_hourly_cost_usd"],
             };
             let clocks = take_clocks(shared, &mut request, keys, false)?;
             let spec = spec(shared, &request)?;
             let project = spec.project.clone();
+            let wish = Box::new(wish(spec, &request)?);
             let what = match name {
-                "ensure" => What::Ensure(Box::new(wish(spec, &request)?)),
-                "apply" => What::Apply(Box::new(wish(spec, &request)?), string(&request, "base")?),
-                _ => What::Plan(Box::new(spec)),
+                "ensure" => What::Ensure(wish),
+                "apply" => What::Apply(wish, string(&request, "base")?),
+                _ => What::Plan(wish),
             };
             (clocks, what, project)
         }
@@ -192,9 +193,9 @@ impl Work for ControlWork {
             What::Apply(wish, base) => {
                 self.ensured(wish, control::apply(context, wish, base.as_deref(), call).await?)
             }
-            What::Plan(spec) => {
-                let plan = control::plan(context, spec, call).await?.to_value();
-                self.about(&spec.slug, json!({"plan": plan}))
+            What::Plan(wish) => {
+                let plan = control::plan(context, wish, call).await?.to_value();
+                self.about(&wish.spec.slug, json!({"plan": plan}))
             }
             What::Get(slug) => {
                 let workload = context.get(slug, call).await?;

@@ -1,0 +1,238 @@
+"""Plans as values: what they read like, what they carry, and what applying them does."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import re
+from collections.abc import Iterator, Sequence
+
+import pytest
+from clients import LIVE, SPEC, management
+from double import Double, Request, answer
+
+from inferencekey import (
+    Change,
+    ConfigurationError,
+    DriftError,
+    ManagementClient,
+    Plan,
+    PlanStale,
+    ValidationError,
+    WorkloadSpec,
+)
+from inferencekey.local import Platform
+from inferencekey.local.phases import Timings
+
+LONG = "x" * 50
+
+
+def acme_bot(
+    action: str,
+    changes: Sequence[Change] = (),
+    conflicts: Sequence[Change] = (),
+    notes: Sequence[str] = (),
+    unmanaged: int = 0,
+    costs: tuple[float | None, float | None] = (None, None),
+) -> Plan:
+    """A plan for one workload; `costs` before and after."""
+    lists = list(changes), list(conflicts), list(notes)
+    return Plan(action, *lists, unmanaged, "acme", "bot", costs[1], costs[0])
+
+
+READS = [
+    # name, plan, printed
+    ("an update", acme_bot(        "update",
+        [Change("model", "a", "b"), Change("config.max_model_len", None, 4096),
+         Change("config.dtype", "half", None)],
+        [], ["the policy kind changes"], 2),
+     'update acme/bot\n'
+     '  ~ model: "a" -> "b"\n'
+     '  + config.max_model_len: 4096\n'
+     '  - config.dtype: "half"\n'
+     '  note: the policy kind changes\n'
+     '3 fields to change; 2 live fields are not in the spec and left alone'),
+    ("a command by its flags", acme_bot("update", [Change("command", "s --a 1", "s --a 2 --b", [
+        Change("--a", "1", "2"), Change("--b", None, True), Change("word 2", "x", None),
+    ])]),
+     'update acme/bot\n'
+     '  ~ command:\n'
+     '      ~ --a: 1 -> 2\n'
+     '      + --b\n'
+     '      - word 2: x\n'
+     '1 field to change'),
+    ("long values below each other", acme_bot("update", [Change("model", LONG, LONG + "y")]),
+     f'update acme/bot\n  ~ model:\n      - {LONG}\n      + {LONG}y\n1 field to change'),
+    ("long lists too", acme_bot("update", [Change("config.l", [LONG], [LONG, 1])]),
+     f'update acme/bot\n  ~ config.l:\n      - ["{LONG}"]\n      + ["{LONG}", 1]\n'
+     '1 field to change'),
+    ("lines of a text as a diff", acme_bot("update", [Change("description", "a\nb", "a\nc")]),
+     'update acme/bot\n  ~ description:\n        a\n      - b\n      + c\n1 field to change'),
+    ("a create", acme_bot("create", [Change("name", None, "Bot")], costs=(None, 4.0)),
+     'create acme/bot\n  + name: "Bot"\n  costs at most $4.00/h\n1 field to set'),
+    ("a ceiling that changes",
+     acme_bot("unchanged", costs=(2.0, 1234.5)),
+     'unchanged acme/bot\n  costs at most $1,234.50/h (before: $2.00/h)\nnothing to change'),
+    ("a ceiling that goes", acme_bot("unchanged", costs=(2.0, None)),
+     'unchanged acme/bot\n  no known limit to its cost (before: $2.00/h)\nnothing to change'),
+    ("a conflict", acme_bot("conflict", [], [Change("task_type", "a", "b")], [], 1),
+     'conflict acme/bot\n'
+     '  ! task_type: "a" -> "b" (cannot change in place)\n'
+     '1 conflict: delete the workload first, or choose another slug; '
+     '1 live field is not in the spec and left alone'),
+    ("nothing that steers a terminal",
+     acme_bot("update", [Change("config.\x1b[1m", "\x1b[2J", "\u202e")], [], ["\x07"]),
+     'update acme/bot\n  ~ config. [1m: "\\u001b[2J" -> " "\n  note:  \n1 field to change'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("plan", "printed"), [c[1:] for c in READS], ids=[c[0] for c in READS])
+def test_a_plan_reads_as_a_diff(plan: Plan, printed: str) -> None:
+    """`print(plan)` says what would change, in the spec's own names, and ends with the counts."""
+    assert str(plan) == printed
+
+
+def test_a_change_reads_like_its_line() -> None:
+    """`print(change)` is what the plan has for it."""
+    assert str(Change("model", "a", "b")) == '~ model: "a" -> "b"'
+
+
+def test_a_plan_is_json_and_comes_back() -> None:
+    """The keys are those of the properties; nothing but JSON is in it."""
+    plan = READS[1][1]
+    facts = json.loads(plan.to_json())
+    assert facts == plan.to_dict()
+    assert set(facts) == set(Plan.__match_args__)
+    assert facts["changes"][0]["parts"][0] == {"path": "--a", "before": "1", "after": "2"}
+    assert plan.to_json(indent=2).startswith('{\n  "project_slug": "acme"')
+
+
+def test_markdown_is_a_diff_that_nothing_breaks_out_of() -> None:
+    """The sign comes first on each line, so that GitHub colours it."""
+    plan = acme_bot("update", [Change("model", "a", "```\n</summary>")])
+    assert plan.to_markdown() == (
+        "### update `acme/bot`\n\n"
+        "````diff\n! model:\n-     a\n+     ```\n+     </summary>\n````\n\n"
+        "1 field to change\n"
+    )
+    assert acme_bot("unchanged").to_markdown() == (
+        "### unchanged `acme/bot`\n\nnothing to change\n"
+    )
+
+
+def test_a_notebook_gets_a_page_that_loads_nothing() -> None:
+    """What the platform says is text, never markup."""
+    page = acme_bot("update", [Change("model", "<script>", "&")])._repr_html_()
+    assert "&lt;script&gt;" in page
+    assert "<script>" not in page
+    assert re.findall(r"src=|href=|http", page) == []
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[ManagementClient]:
+    """A real platform; what these tests declare never runs."""
+    with Platform(timings=Timings(pauses_before_ready=(60.0,))) as platform:
+        yield ManagementClient(
+            base_url=platform.base_url, sdk_token=platform.sdk_token, project=platform.project
+        )
+
+
+def test_a_plan_is_applied_once(live: ManagementClient) -> None:
+    """It creates, it updates, and what it did makes it stale."""
+    spec = WorkloadSpec(name="N", slug="applied", model="m", backend="vllm", config={"a": 1})
+    plan = live.plan(spec)
+    ref = plan.apply()
+    assert (ref.workload_slug, ref.changed, ref.plan and ref.plan.action) == (
+        "applied", True, "create",
+    )  # fmt: skip
+    with pytest.raises(PlanStale) as stale:
+        plan.apply()
+    assert (stale.value.code, stale.value.plan) == ("plan_stale", live.plan(spec))
+    assert not live.plan(spec).apply().changed
+
+
+def test_a_plan_applies_the_spec_as_it_was(live: ManagementClient) -> None:
+    """What a program does to its spec after the plan is not applied unseen."""
+    spec = WorkloadSpec(name="N", slug="frozen", model="m", backend="vllm", config={"a": 1})
+    plan = live.plan(spec)
+    assert spec.config is not None
+    spec.config["a"] = 2
+    plan.apply()
+    assert live.get("frozen")["config"] == {"a": 1}
+
+
+def test_a_plan_whose_workload_moved_writes_nothing(live: ManagementClient) -> None:
+    """Somebody else's change between the look and the apply."""
+    spec = WorkloadSpec(name="N", slug="moved", model="m", backend="vllm")
+    live.ensure(spec)
+    spec.name = "Mine"
+    plan = live.plan(spec)
+    live.ensure(WorkloadSpec(name="Theirs", slug="moved", model="m", backend="vllm"))
+    with pytest.raises(PlanStale):
+        plan.apply()
+    assert live.get("moved")["name"] == "Theirs"
+
+
+def test_a_conflict_is_not_applied(live: ManagementClient) -> None:
+    """The error names what cannot change, and nothing else is written."""
+    spec = WorkloadSpec(name="N", slug="fixed", model="m", backend="vllm", task_type="text2text")
+    live.ensure(spec)
+    spec.task_type, spec.name = "embedding", "Other"
+    plan = live.plan(spec)
+    assert (plan.action, [c.path for c in plan.conflicts]) == ("conflict", ["task_type"])
+    with pytest.raises(DriftError) as refused:
+        plan.apply()
+    assert "cannot change `task_type` in place" in str(refused.value)
+    assert live.get("fixed")["name"] == "N"
+
+
+def test_a_plan_without_its_client_says_so() -> None:
+    """Copies and pickles carry what it says, and no client; so does the plan of an error."""
+    with Double(answer([LIVE])) as double:
+        plan = management(double).plan(SPEC)
+    assert pickle.loads(pickle.dumps(plan)) == plan == copy.deepcopy(plan)
+    for other in (pickle.loads(pickle.dumps(plan)), copy.deepcopy(plan), Plan("create")):
+        with pytest.raises(ConfigurationError, match="no client"):
+            other.apply()
+
+
+def test_a_limit_on_the_cost_is_kept_before_anything_is_sent() -> None:
+    """By ensure, plan and apply; a policy without a ceiling is let through with a note."""
+    spec = WorkloadSpec(
+        "Bot", "bot", "m", "vllm",
+        execution_policy="autoscaling", execution_policy_config={"max_hourly_cost_usd": 4},
+    )  # fmt: skip
+
+    def platform(request: Request) -> bytes:
+        return answer([]) if request.method == "GET" else answer(LIVE, 201)
+
+    with Double(platform) as double:
+        mgmt = management(double)
+        assert mgmt.plan(spec).max_hourly_cost_usd == 4.0
+        for refused in (
+            lambda: mgmt.ensure(spec, max_hourly_cost_usd=3.5),
+            lambda: mgmt.plan(spec, max_hourly_cost_usd=3.5),
+        ):
+            with pytest.raises(ValidationError) as error:
+                refused()
+            assert (error.value.code, error.value.field) == (
+                "cost_above_limit", "max_hourly_cost_usd",
+            )  # fmt: skip
+        assert {request.method for request in double.journal.requests} == {"GET"}
+        assert mgmt.plan(spec, max_hourly_cost_usd=4).apply().changed
+        plan = mgmt.ensure(SPEC, max_hourly_cost_usd=0).plan
+        assert plan is not None
+        assert plan.notes == [
+            "the cost is not limited: the execution policy names no `max_hourly_cost_usd`"
+        ]
+
+
+def test_secrets_of_a_live_workload_are_not_shown() -> None:
+    """Neither in text, Markdown, HTML and JSON, nor in the values themselves."""
+    there = {**LIVE, "config": {"command": "s --api-key hunter2", "env": {"HF_TOKEN": "hunter2"}}}
+    spec = WorkloadSpec("Bot", "bot", "m", "vllm", command="s", config={"env": {"HF_TOKEN": "b"}})
+    with Double(answer([there])) as double:
+        plan = management(double).plan(spec)
+    shown = [str(plan), plan.to_json(), plan.to_markdown(), plan._repr_html_(), repr(plan)]
+    assert all("(hidden)" in text and "hunter2" not in text for text in shown)
