@@ -79,7 +79,7 @@ SIGNATURES: list[tuple[type, str, dict[str, object], set[str]]] = [
 ADDITIONS: list[tuple[type, str, set[str]]] = [
     (ManagementClient, "__init__", {"timeout", "retries", "on_retry", "ca_bundle", "allow_http"}),
     (ManagementClient, "from_env", {"timeout", "retries", "on_retry", "ca_bundle", "allow_http"}),
-    (ManagementClient, "ensure", {"timeout"}),
+    (ManagementClient, "ensure", {"timeout", "max_hourly_cost_usd"}),
     (ManagementClient, "wait_until_ready", {"progress"}),
     (ManagementClient, "delete", {"timeout"}),
     (
