@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from typing_extensions import assert_type
 
@@ -23,6 +24,7 @@ from inferencekey import (
     TextChunk,
     TextStream,
     Timeouts,
+    Workload,
     WorkloadFailed,
     WorkloadSpec,
 )
@@ -57,6 +59,17 @@ def borrow(mgmt: ManagementClient, spec: WorkloadSpec) -> list[str]:
     collected = mgmt.gc(project="acme")
     assert_type(collected, Collected)
     return [one.workload_slug for one in [*collected, *collected.kept] if one.error is None]
+
+
+def look(mgmt: ManagementClient) -> WorkloadSpec | None:
+    """Live workloads are dicts with typed properties."""
+    for workload in mgmt.list():
+        assert_type(workload, Workload)
+        assert_type(workload["anything"], Any)
+    assert_type(mgmt.status("bot"), ReadinessEvent)
+    assert_type(mgmt.export("bot"), WorkloadSpec)
+    assert_type(mgmt.get("bot").max_hourly_cost_usd, float | None)
+    return mgmt.get("bot").spec
 
 
 def watch() -> ManagementClient:
