@@ -200,8 +200,12 @@ class Ephemeral:
         """Its own failure is raised only where it hides nothing."""
         lease.is_answered = lease.is_answered or isinstance(error, _REFUSALS)
         try:
-            if not lease.delete(_CLEAN_UP) and error is not None:
-                self._tell(error, words.left(lease.entry, words.INTERRUPTED))
+            if not lease.delete(_CLEAN_UP):
+                if error is not None:
+                    self._tell(error, words.left(lease.entry, words.INTERRUPTED))
+            elif isinstance(error, KeyboardInterrupt) and self._is_shown:
+                # Whoever broke off wants to know.
+                words.say(words.deleted(lease.entry))
         except InferenceKeyError as failure:
             left = words.left(lease.entry, str(failure))
             if error is None:

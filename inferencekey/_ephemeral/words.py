@@ -32,6 +32,11 @@ def kept(entry: Entry) -> str:
     )
 
 
+def deleted(entry: Entry) -> str:
+    """Nothing runs any more."""
+    return f"{_named(entry)} is deleted"
+
+
 def _named(entry: Entry) -> str:
     id = f" ({entry.id})" if entry.id else ""
     return f"the workload `{entry.workload_slug}`{id} of project `{entry.project_slug}`"

@@ -384,6 +384,16 @@ def test_an_error_keeps_the_workload_if_that_was_asked_for(
     assert entries(state) == []
 
 
+def test_ctrl_c_says_that_the_workload_is_deleted(
+    mgmt: ManagementClient, state: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever breaks off wants to know."""
+    with pytest.raises(KeyboardInterrupt), ephemeral(mgmt, silent=False):
+        raise KeyboardInterrupt
+    said = capfd.readouterr().err.splitlines()[-1]
+    assert said == "inferencekey: the workload `bot` (wl_1) of project `acme` is deleted"
+
+
 @pytest.mark.parametrize("options", [{"silent": True}, {"progress": "off"}, {"progress": "log"}])
 def test_what_stays_is_not_printed_where_the_wait_is_not_shown(
     mgmt: ManagementClient,
