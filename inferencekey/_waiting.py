@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from inferencekey._marshal import Request
 from inferencekey._readiness import Readiness
 from inferencekey._timeouts import milliseconds
@@ -57,8 +59,9 @@ def wait(
 
     goes_on: it is there after Ctrl-C, which then says what may be done with it.
     """
+    quiet = silent or on_progress is not None
     display = display_for(
-        slug, progress, project=project, quiet=silent or on_progress is not None, goes_on=goes_on
+        slug, progress, project=_to_name(client, project), quiet=quiet, goes_on=goes_on
     )
     if silent:
         display = Silent()
@@ -85,3 +88,11 @@ def display_for(
     except OSError:
         # A module is a file, and there may be no descriptor left to read it with.
         return Silent()
+
+
+def _to_name(client: ManagementClient, project: str | None) -> str | None:
+    """The project, if commands that the user types have to name it."""
+    if project is None:
+        project = client._facts()["project"]
+    known = os.environ.get("INFERENCEKEY_PROJECT", "").strip()
+    return project if isinstance(project, str) and project.strip() != known else None

@@ -33,6 +33,7 @@ _HINTS = {
 """Where the SDK's own hint is about calls, what to do here."""
 _WORDS = {
     "`ensure`": "`inferencekey apply`",
+    "`delete`": "`inferencekey delete`",
     "`base_url`": "`--base-url`",
     "`sdk_token`": "INFERENCEKEY_SDK_TOKEN",
     "`api_key`": "INFERENCEKEY_API_KEY",

@@ -7,12 +7,14 @@ import gc
 import io
 import logging
 import pickle
+import sys
 import time
 
 import pytest
 from child import run
 from clients import management
 from double import FIN, HANG, Double, answer, chunk, chunked_head, frames, sse
+from progress.played import Terminal
 
 from inferencekey import (
     AuthError,
@@ -153,6 +155,36 @@ with Double([HEAD, EVENT, HANG], answer([])) as double:
     assert run(head + program) == (0, "True\nTrue [] []\n", "")
 
 
+@pytest.mark.parametrize(
+    ("env", "argument", "project"),
+    [
+        ("acme", "None", ""),
+        ("other", "None", " --project acme"),
+        ("acme", "'my proj'", " --project 'my proj'"),
+    ],
+)
+def test_ctrl_c_says_how_to_go_on(env: str, argument: str, project: str) -> None:
+    """Commands that work as they are: the project is named where the environment does not."""
+    program = f"""
+os.environ["INFERENCEKEY_PROJECT"] = {env!r}
+def press():
+    double.journal.wait_for_requests(1)
+    os.kill(os.getpid(), signal.SIGINT)
+with Double([HANG]) as double:
+    threading.Thread(target=press, daemon=True).start()
+    try:
+        management(double).wait_until_ready("bot", project={argument})
+    except KeyboardInterrupt:
+        print("pressed")
+"""
+    assert run(program) == (
+        0,
+        "pressed\n",
+        f"inferencekey: bot goes on without you. Wait again: inferencekey wait bot{project} · "
+        f"delete it: inferencekey delete bot{project}\n",
+    )
+
+
 def test_each_phase_is_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """At INFO, whatever the display; what the server says steers no terminal."""
     caplog.set_level(logging.INFO, "inferencekey")
@@ -170,6 +202,32 @@ def test_each_phase_is_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> No
     ]
     assert [record.getMessage() for record in caplog.records] == expected * 2
     assert {record.levelname for record in caplog.records} == {"INFO"}
+
+
+def test_a_live_line_makes_way_for_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warning stands on a line of its own, not at the end of what was drawn."""
+    terminal = Terminal(200)
+    handler = logging.StreamHandler(terminal)
+    logger = logging.getLogger("inferencekey")
+    logger.addHandler(handler)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    try:
+        with Double([HEAD, PULLING, FIN], READY) as double:
+            management(double).wait_until_ready("bot", progress="live")
+    finally:
+        logger.removeHandler(handler)
+    warning, ready = terminal.rows(200)
+    assert warning.startswith("wait_until_ready: the answer was cut")
+    assert ready.startswith("✓ bot ready in 0:0")
+
+
+def test_a_wrong_display_is_refused_before_anything_is_sent() -> None:
+    """Also beside `silent`: it is a mistake all the same."""
+    with Double() as double:
+        with pytest.raises(ValidationError) as caught:
+            management(double).wait_until_ready("bot", progress="lvie", silent=True)
+        assert (caught.value.field, caught.value.hint) == ("progress", "did you mean `live`?")
+        assert double.journal.connections == []
 
 
 def test_it_is_neither_copied_nor_pickled() -> None:

@@ -58,4 +58,8 @@ def test_ctrl_c_ends_the_wait_and_not_the_workload(plane: Plane) -> None:
         terminal.type("\x03")
         assert terminal.end() == 130
         assert "Traceback" not in terminal.shown
+        assert (
+            "slow goes on without you. Wait again: inferencekey wait slow · "
+            "delete it: inferencekey delete slow\n"
+        ) in terminal.shown
     assert plane.slugs() == ["slow"]
