@@ -27,7 +27,7 @@ def test_the_reference_has_every_public_name_once() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_headings_and_tables_stand_apart(page: Path) -> None:
     """Where GitHub would do without a blank line, the site makes one table or paragraph of both."""
-    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
+    text = re.sub(r"^(```+).*?^\1$", "", page.read_text(), flags=re.M | re.S)
     heading = re.search(r"^[^\n]+\n#+ .*|^#+ .*\n[^\n]+", text, re.M)
     table = re.search(r"^(?!\|)[^\n]+\n\|.*|^\|.*\n(?!\|)[^\n]+", text, re.M)
     for joined in (heading, table):
