@@ -211,7 +211,14 @@ pub(crate) fn read<'de, T: Node<'de>>(document: &'de [u8]) -> Result<Field<T>, S
 
 /// The words for a reader's error.
 pub(crate) fn not_json(error: &serde_json::Error) -> String {
-    if error.is_data() { error.to_string() } else { format!("not JSON ({error})") }
+    let words = cause(error);
+    if error.is_data() { words } else { format!("not JSON ({words})") }
+}
+
+/// A reader's error without its place: where in its answer a server erred helps nobody who calls it.
+pub(crate) fn cause(error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    words.split(" at line ").next().unwrap_or_default().to_owned()
 }
 
 /// Is the nesting deeper than [`MAX_DEPTH`]? Few openings cannot nest deeply, which settles nearly every document.
@@ -321,14 +328,11 @@ mod tests {
     #[test]
     fn what_is_not_json_is_said_in_words() {
         for (document, words) in [
-            (&b""[..], "not JSON (EOF while parsing a value at line 1 column 0)"),
-            (b"<html>", "not JSON (expected value at line 1 column 1)"),
-            (b"{} {}", "not JSON (trailing characters at line 1 column 4)"),
+            (&b""[..], "not JSON (EOF while parsing a value)"),
+            (b"<html>", "not JSON (expected value)"),
+            (b"{} {}", "not JSON (trailing characters)"),
             (b"{\"word\":\"\xff\"}", "not UTF-8"),
-            (
-                br#"{"word":"\ud800"}"#,
-                "not JSON (unexpected end of hex escape at line 1 column 16)",
-            ),
+            (br#"{"word":"\ud800"}"#, "not JSON (unexpected end of hex escape)"),
         ] {
             assert_eq!(read::<Sample<'_>>(document), Err(words.to_owned()));
         }

@@ -325,6 +325,7 @@ DOCUMENTS = st.recursive(
 )
 
 
+@pytest.mark.timeout(60)  # a hundred calls
 def test_raw_is_what_pythons_own_reader_makes_of_the_answer() -> None:
     """Key order, unknown keys, integers of any size, floats bit for bit."""
     body = b""

@@ -146,6 +146,7 @@ def test_the_target_of_a_refused_redirect_is_named() -> None:
 
 USELESS: list[tuple[str, str | None]] = [
     ("no location", None),
+    ("an empty location", ""),
     ("a file", "file:///etc/passwd"),
     ("a scheme alone", "http:"),
     ("user info", "http://hunter:secret-word@127.0.0.1/x"),
@@ -170,7 +171,7 @@ def test_a_useless_location_is_an_error(location: str | None) -> None:
     assert len(str(caught.value)) < 300
 
 
-@pytest.mark.parametrize("location", ["", "workloads", ROUTE, "/a/../" + ROUTE[1:]])
+@pytest.mark.parametrize("location", ["?", "workloads", ROUTE, "/a/../" + ROUTE[1:]])
 def test_a_loop_ends(location: str) -> None:
     """After three redirects, by a named limit."""
     with Double(lambda _: redirect(location)) as double:

@@ -128,9 +128,7 @@ impl Config {
             timeouts: Timeouts::from_options(plane, options)?,
             retries: retries::policy(options)?,
             notices: arguments::boolean(options, "notices")?.unwrap_or(false),
-            ca_bundle: arguments::string(options, "ca_bundle")?
-                .filter(|path| !path.trim().is_empty())
-                .map(PathBuf::from),
+            ca_bundle: ca_bundle(options)?,
             user_agent: user_agent(options)?,
         })
     }
@@ -218,6 +216,18 @@ impl Sources<'_> {
             )),
             None => error.hint(format!("give `{option}`, or set {variable} and use `from_env`")),
         }
+    }
+}
+
+/// No other source names one, so a blank one is a mistake; to trust the system's roots instead would hide it.
+fn ca_bundle(options: &Map<String, Value>) -> Result<Option<PathBuf>, Error> {
+    match arguments::string(options, "ca_bundle")? {
+        Some(path) if path.trim().is_empty() => {
+            Err(Error::configuration(code::CONFIGURATION, "`ca_bundle` is blank")
+                .at("ca_bundle")
+                .hint("give the path of a PEM file, or leave `ca_bundle` out: then the system's roots are trusted"))
+        }
+        path => Ok(path.map(PathBuf::from)),
     }
 }
 

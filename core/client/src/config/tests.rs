@@ -240,3 +240,10 @@ fn the_rest_has_defaults() {
     assert_eq!((config.retries.retries, config.ca_bundle), (0, Some(PathBuf::from("/ca.pem"))));
     assert_eq!(config.user_agent, format!("inferencekey-python/0.1.0 core/{VERSION}"));
 }
+
+#[test]
+fn a_blank_bundle_does_not_fall_back_to_the_systems_roots() {
+    let blank = r#"{"plane":"control","base_url":"https://h","sdk_token":"t","ca_bundle":" "}"#;
+    let error = from(blank, &[]).expect_err("no path");
+    assert_eq!((error.code, error.field.as_deref()), ("configuration", Some("ca_bundle")));
+}

@@ -73,7 +73,10 @@ impl Rows {
         match self.column {
             Some(column) => {
                 let row = self.indexes.len();
-                format!("`data[{row}].embedding[{column}]` is no finite number ({error})")
+                format!(
+                    "`data[{row}].embedding[{column}]` is no finite number ({})",
+                    json::cause(error)
+                )
             }
             None => json::not_json(error),
         }

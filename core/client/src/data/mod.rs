@@ -8,6 +8,7 @@ mod chunk;
 mod completion;
 mod embeddings;
 mod form;
+mod mislabelled;
 mod request;
 mod stream;
 mod tally;

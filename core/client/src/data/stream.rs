@@ -12,6 +12,7 @@ use http::HeaderMap;
 
 use super::batch::Batch;
 use super::form::{Form, form_of};
+use super::mislabelled::Beginning;
 use super::tally::Tally;
 use super::{Context, Fault, OnTruncated, completion};
 use crate::driver::{Deadline, give_way, now, within};
@@ -24,6 +25,7 @@ use crate::transport::{media_type, read_whole, timeout};
 
 /// How long usage is waited for after a finish reason.
 const USAGE_WAIT: Duration = Duration::from_secs(2);
+const ENDED: &str = "it ended before `finish_reason` and `[DONE]`";
 /// One event brings at most about as many bytes, so that a fast server does not fill the memory.
 const MOST_AT_ONCE: usize = 256 << 10;
 
@@ -117,6 +119,7 @@ struct Reader<'a> {
     headers: HeaderMap,
     body: Body,
     parser: Parser,
+    beginning: Beginning,
     tally: Tally,
     /// Start of the silence: request, last content or first finish reason, moved on by the caller's own time.
     quiet_since: Instant,
@@ -131,6 +134,7 @@ impl<'a> Reader<'a> {
             headers: opened.headers,
             body: opened.body,
             parser: Parser::default(),
+            beginning: Beginning::default(),
             tally: Tally::default(),
             quiet_since: opened.sent_at,
         }
@@ -156,13 +160,22 @@ impl<'a> Reader<'a> {
                 Received::More if self.is_late() => return self.late().await,
                 Received::More => {}
                 _ if self.tally.is_complete() => return Ok(None),
+                Received::End if self.tally.contents == 0 => return self.ended_empty(),
                 Received::End => {
-                    return Ok(Some("it ended before `finish_reason` and `[DONE]`".into()));
+                    return Ok(Some(ENDED.to_owned()));
                 }
                 Received::Cut(error) => return Ok(Some(error.words.clone())),
             }
         }
         Ok(None)
+    }
+
+    /// Nothing but perhaps frames without content came.
+    fn ended_empty(&self) -> Result<Option<String>, Error> {
+        match self.beginning.told(&self.headers, &self.context.endpoint.key) {
+            Some(error) => Err(error),
+            None => Ok(Some(ENDED.to_owned())),
+        }
     }
 
     /// Takes everything that is already here; waits for the first piece only.
@@ -172,6 +185,7 @@ impl<'a> Reader<'a> {
             match self.body.poll_bytes(context) {
                 Poll::Ready(Some(Ok(bytes))) => {
                     received += bytes.len();
+                    self.beginning.feed(&bytes);
                     self.parser.feed(&bytes);
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Received::Cut(error)),

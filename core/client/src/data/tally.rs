@@ -102,7 +102,7 @@ mod tests {
     fn what_is_no_chunk_is_told() {
         let unreadable = |words: &str| Fault::Unreadable(words.to_owned());
         for (data, fault) in [
-            ("", unreadable("not JSON (EOF while parsing a value at line 1 column 0)")),
+            ("", unreadable("not JSON (EOF while parsing a value)")),
             ("7", unreadable("it is not an object")),
             ("{}", unreadable("`choices` is not a list")),
             (r#"{"choices":{}}"#, unreadable("`choices` is not a list")),

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 /// The monotonic clock that every deadline and pause uses.
 pub(crate) fn now() -> Instant {
     #[cfg(test)]
-    return Instant::now() + testing::skew();
+    return testing::now();
     #[cfg(not(test))]
     Instant::now()
 }
@@ -52,23 +52,29 @@ pub(crate) mod testing {
     use std::future::Future;
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::block::sleep;
-    use super::{Interests, collect, now};
+    use super::{Interests, collect};
 
     thread_local! {
-        static SKEW: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+        static STOPPED_AT: Cell<Option<Instant>> = const { Cell::new(None) };
     }
 
-    /// How far this thread's clock has been moved ahead.
-    pub(super) fn skew() -> Duration {
-        SKEW.get()
+    /// This thread's clock: the real one until it is stopped.
+    pub(super) fn now() -> Instant {
+        STOPPED_AT.get().unwrap_or_else(Instant::now)
+    }
+
+    /// From here on time passes on this thread only where a test says so, however loaded the machine is.
+    pub(crate) fn stop_clock() {
+        STOPPED_AT.set(Some(now()));
     }
 
     /// Runs `future` to its end. Whenever it waits, this thread's clock jumps to the next instant it waits for.
     /// Panics if it waits for a socket, or for nothing.
     pub(crate) fn run<F: Future>(future: F) -> F::Output {
+        stop_clock();
         let mut future = pin!(future);
         let mut context = Context::from_waker(Waker::noop());
         loop {
@@ -83,6 +89,7 @@ pub(crate) mod testing {
 
     /// The same over real sockets: the clock jumps where none of them is ready now. What it waits for must never come.
     pub(crate) fn run_in_silence<F: Future>(future: F) -> F::Output {
+        stop_clock();
         let mut future = pin!(future);
         let mut context = Context::from_waker(Waker::noop());
         loop {
@@ -104,6 +111,6 @@ pub(crate) mod testing {
 
     /// Lets time pass, as if this thread had been busy meanwhile.
     pub(crate) fn pass(time: Duration) {
-        SKEW.set(SKEW.get() + time);
+        STOPPED_AT.set(Some(now() + time));
     }
 }

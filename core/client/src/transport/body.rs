@@ -8,6 +8,7 @@ use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 
 use super::clocks::timeout;
+use super::sse::BOM;
 use super::wire::{Body, BodyRead};
 use crate::driver::{Deadline, give_way, within};
 use crate::error::{Error, Stage, code};
@@ -50,7 +51,12 @@ pub(crate) async fn whole(body: &mut Body, idle: Option<Duration>) -> Result<Byt
         }
     }
     room_for_values(&joined, WHAT)?;
-    Ok(if joined.is_empty() { first } else { joined.into() })
+    Ok(without_bom(if joined.is_empty() { first } else { joined.into() }))
+}
+
+/// JSON has none in front (RFC 8259, 8.1), but some servers write one, and a stream may have it as well.
+fn without_bom(body: Bytes) -> Bytes {
+    if body.starts_with(BOM) { body.slice(BOM.len()..) } else { body }
 }
 
 /// `body` without blanks at its beginning, and its first byte. Waits for that byte.

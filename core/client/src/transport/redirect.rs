@@ -45,6 +45,7 @@ pub(crate) fn follow(
 fn location(headers: &HeaderMap) -> Result<&str, &'static str> {
     let location = headers.get(LOCATION).ok_or("redirected without a `location`")?;
     match location.to_str() {
+        Ok(text) if text.trim().is_empty() => Err("redirected with an empty `location`"),
         Ok(text) if text.len() <= LONGEST_TARGET => Ok(text.trim()),
         Ok(_) => Err("redirected to an address longer than 8 KiB"),
         Err(_) => Err("redirected to something that is no http address"),

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::wire::{Body, Sending};
 use super::{BodyRead, Call, Request, Response, Wire};
-use crate::driver::testing::pass;
+use crate::driver::testing::{pass, stop_clock};
 use crate::driver::{now, sleep, wait_until};
 use crate::error::{Class, Error, Stage, code};
 
@@ -147,6 +147,7 @@ impl Script {
     /// Answers by a rule.
     pub(crate) fn serving(serve: impl FnMut(&Sent) -> Reply + Send + 'static) -> Arc<Self> {
         let serve: Serve = Box::new(serve);
+        stop_clock();
         Arc::new(Self { start: now(), serve: Mutex::new(serve), journal: Arc::default() })
     }
 

@@ -11,7 +11,7 @@ use socket2::{Domain, Socket as Socket2, Type};
 
 use super::*;
 use crate::driver::block::{Driven, drive};
-use crate::driver::testing::run_in_silence;
+use crate::driver::testing::{run_in_silence, stop_clock};
 use crate::secret::Secret;
 use crate::transport::{Clocks, Repeat, body};
 
@@ -150,6 +150,8 @@ fn a_connection_that_died_idle_is_replaced_unnoticed() {
 
 #[test]
 fn a_create_that_may_have_arrived_is_not_sent_again_unnoticed() {
+    // "At once" is by the clock.
+    stop_clock();
     let read_and_closed = vec![Step::Answer(OK), Step::Answer(b""), Step::Close];
     for repeat in [Repeat::Idempotent, Repeat::OnRequest] {
         let (wire, _) = serve(vec![read_and_closed.clone(), vec![Step::Answer(OK)]]);
@@ -194,6 +196,13 @@ fn interim_close_delimited_and_chunked_answers_are_transparent() {
 }
 
 #[test]
+fn a_byte_order_mark_in_front_of_a_body_is_dropped() {
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n\xef\xbb\xbfok";
+    let (wire, _) = serve(vec![vec![Step::Answer(answer)]]);
+    assert_eq!(fetch(&wire), ok());
+}
+
+#[test]
 fn broken_answers_are_named() {
     let cases: [(&[u8], &str, &str); 6] = [
         (b"", "connection_lost", "lost before an answer"),
@@ -221,10 +230,9 @@ fn broken_answers_are_named() {
 
 #[test]
 fn a_closed_port_is_refused_in_words() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    drop(listener);
-    let error = get_from(&wire(port), &get(Repeat::Idempotent)).expect_err("nobody listens");
+    let closed = closed_port();
+    let error = get_from(&wire(address_of(&closed).port()), &get(Repeat::Idempotent))
+        .expect_err("nobody listens");
     assert_eq!(
         (error.code, error.words.as_str()),
         ("connection_failed", "could not connect: connection refused")
@@ -268,10 +276,15 @@ fn a_name_that_cannot_exist_is_a_dns_failure() {
 fn a_dead_first_address_does_not_matter() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let alive = listener.local_addr().expect("an address");
-    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let dead = closed.local_addr().expect("an address");
-    drop(closed);
-    assert!(block(connect::connect(vec![dead, alive])).is_ok());
+    let closed = closed_port();
+    assert!(block(connect::connect(vec![address_of(&closed), alive])).is_ok());
+}
+
+/// On its port nobody listens, and nobody else will meanwhile.
+fn closed_port() -> Socket2 {
+    let socket = Socket2::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a port");
+    socket
 }
 
 /// A listener whose queue is full answers nobody; the stream that fills it goes along.
