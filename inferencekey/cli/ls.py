@@ -58,5 +58,5 @@ def _facts(workload: Workload, status: str | None) -> dict[str, Any]:
 
 def _row(workload: Workload, status: str | None) -> list[str]:
     words = (workload.slug, status, workload.backend, workload.model)
-    ceiling = shown.dollars(workload.max_hourly_cost_usd)
+    ceiling = shown.ceiling(workload.max_hourly_cost_usd)
     return [*map(shown.text, words), ceiling, shown.age(workload.created_at)]

@@ -38,6 +38,8 @@ root = LazyGroup(
     3 not ready in time, 130 Ctrl-C.
     """,
     table={
+        "plan": (f"{_HERE}.plan", "Show what `apply` would change"),
+        "apply": (f"{_HERE}.apply", "Make live workloads match a file"),
         "wait": (f"{_HERE}.wait", "Wait until workloads are ready"),
         "ls": (f"{_HERE}.ls", "List the workloads of the project"),
         "get": (f"{_HERE}.get", "Show one workload"),

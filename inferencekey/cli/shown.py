@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+from inferencekey._plan_lines import dollars
+
 UNKNOWN = "-"
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
@@ -23,9 +25,9 @@ def age(created_at: object, now: datetime | None = None) -> str:
     return f"{max(int(seconds), 0)}s"
 
 
-def dollars(per_hour: float | None) -> str:
-    """A ceiling: `$3.50/h`."""
-    return UNKNOWN if per_hour is None else f"${per_hour:,.2f}/h"
+def ceiling(per_hour: float | None) -> str:
+    """What something may cost: `$3.50/h`."""
+    return UNKNOWN if per_hour is None else dollars(per_hour)
 
 
 def text(value: object) -> str:

@@ -1,0 +1,59 @@
+"""The workloads that a command is about: those of a file, or some of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from inferencekey import WorkloadSpec
+from inferencekey._secret import Secret
+from inferencekey._spec_file import parse
+
+from .slug import slugs_of_project
+
+Function = Callable[..., Any]
+STDIN = "-"
+
+
+def declared(function: Function) -> Function:
+    """Give a command `-f FILE`, `--format` and `[SLUG…]`; it gets `file`, `form` and `slugs`."""
+    for decorate in (
+        click.option(
+            "--format",
+            "form",
+            type=click.Choice(["yaml", "toml", "json"]),
+            default="yaml",
+            show_default=True,
+            help="Of standard input; of a file its name tells.",
+        ),
+        click.option(
+            "-f",
+            "--file",
+            required=True,
+            type=click.Path(allow_dash=True),
+            metavar="FILE",
+            help="Workloads in YAML, TOML or JSON; `-` reads standard input.",
+        ),
+        click.argument("slugs", nargs=-1, metavar="[SLUG...]", shell_complete=slugs_of_project),
+    ):
+        function = decorate(function)
+    return function
+
+
+def load(file: str, form: str, slugs: tuple[str, ...]) -> list[WorkloadSpec]:
+    """The workloads of the file; only those named, if any is."""
+    if file != STDIN:
+        if not slugs:
+            return WorkloadSpec.all_from_file(file)
+        return [WorkloadSpec.from_file(file, slug=slug) for slug in dict.fromkeys(slugs)]
+    # A token may stand in it, and then nothing is to show it.
+    text = Secret(sys.stdin.buffer.read())
+    wanted = dict.fromkeys(slugs) or [None]
+    return [
+        spec
+        for slug in wanted
+        for spec in parse(text, name="standard input", format=form, slug=slug)
+    ]
