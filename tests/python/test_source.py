@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,10 +140,15 @@ TRAPS = [
 
 
 @pytest.mark.parametrize("text", TRAPS)
-def test_no_text_is_taken_for_anything_else(text: str) -> None:
-    """As a value, as a key, in a list, and as a field of the spec."""
+def test_no_text_is_taken_for_anything_else(text: str, tmp_path: Path) -> None:
+    """As a value, as a key, in a list, and as a field of the spec; by other readers too."""
     config = {"a": text, text: 1, "l": [text, {text: [text]}]}
-    round_trip(WorkloadSpec("N", "s", text, "vllm", command=text, config=config))
+    spec = WorkloadSpec("N", "s", "m", "vllm", description=text, command=text, config=config)
+    for name, source in (("spec.yaml", spec.to_yaml()), ("spec.json", spec.to_json())):
+        path = tmp_path / name
+        path.write_bytes(source.encode())
+        assert WorkloadSpec.from_file(path) == spec
+    round_trip(spec)
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(TRAPS)
