@@ -45,6 +45,14 @@ def encode(operation: str, request: Mapping[str, object]) -> Encoded:
 
     Raises ValidationError with the path in `.field`: `config.rope.factor`, `messages[0].content`.
     """
+    try:
+        return _encoded(operation, request)
+    except ValidationError as error:
+        # The frames below hold what was refused, piece by piece.
+        raise error.with_traceback(None) from None
+
+
+def _encoded(operation: str, request: Mapping[str, object]) -> Encoded:
     taken = Request()
     for name, value in request.items():
         # A spec's fields are known to callers under their own names.
