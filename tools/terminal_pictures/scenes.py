@@ -61,4 +61,10 @@ SCENES = [
     Scene("chat", 'inferencekey chat support-bot "What is a workload?"'),
     Scene("failed", "inferencekey wait reviewer", "python declare.py reviewer"),
     Scene("ls", "inferencekey ls"),
+    Scene(
+        "plan",
+        "inferencekey plan --file reviewer.yaml",
+        "inferencekey export reviewer > reviewer.yaml;"
+        "sed -i 's/4096/8192 --dtype bfloat16/; s/replicas: 1/replicas: 2/' reviewer.yaml",
+    ),
 ]
