@@ -66,7 +66,9 @@ class Page:
 
     def _treat(self, block: Block) -> None:
         if block.title:
-            Path(block.title).write_text(block.code, encoding="utf-8")
+            file = Path(block.title)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block.code, encoding="utf-8")
         if block.mark == "notation":
             return
         if block.expected:
