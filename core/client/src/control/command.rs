@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::compare::Change;
+use super::hidden::is_secret;
 
 /// More words than any engine takes; what is longer is compared as a whole.
 const MOST_WORDS: usize = 1000;
@@ -21,7 +22,7 @@ pub(crate) fn differences(before: &str, after: &str) -> Vec<Change> {
 }
 
 /// A flag with its value: true where it has none.
-pub(super) type Part = (String, Value);
+type Part = (String, Value);
 
 /// One flag may come several times: what both sides have is left out, and the rest goes in pairs.
 fn differences_of(name: &str, before: &[Part], after: &[Part]) -> Vec<Change> {
@@ -45,7 +46,7 @@ fn differences_of(name: &str, before: &[Part], after: &[Part]) -> Vec<Change> {
 }
 
 /// The words as a shell would split them, each flag with the value behind it.
-pub(super) fn read(command: &str) -> Option<Vec<Part>> {
+fn read(command: &str) -> Option<Vec<Part>> {
     // A line that goes on in the next one; to shlex it would be an empty word.
     let command = command.replace("\\\r\n", " ").replace("\\\n", " ");
     let words = shlex::split(&command).filter(|words| words.len() <= MOST_WORDS)?;
@@ -67,7 +68,11 @@ pub(super) fn read(command: &str) -> Option<Vec<Part>> {
             parts.push((name.to_owned(), value.into()));
         } else {
             let value = words.next_if(|next| !is_flag(next)).map_or(Value::Bool(true), Value::from);
-            parts.push((word, value));
+            parts.push((word.clone(), value));
+            // `--api-key k1 k2`: the second one is no word to show.
+            while let Some(value) = words.next_if(|next| is_secret(&word) && !is_flag(next)) {
+                parts.push((word.clone(), value.into()));
+            }
         }
     }
     Some(parts)
@@ -138,6 +143,12 @@ mod tests {
                 "s --a 1",
                 "s --b 1",
                 json!([["--b", null, "1"], ["--a", "1", null]]),
+            ),
+            (
+                "all values of a secret flag are its own",
+                "s --api-key a b",
+                "s --api-key a c",
+                json!([["--api-key", "b", "c"]]),
             ),
             ("a quote without its end", "serve 'm", "serve m", json!([])),
         ] {

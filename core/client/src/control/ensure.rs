@@ -3,12 +3,13 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::compare::Change;
 use super::create::{Create, Created, rest};
 use super::drift::{self, Drift};
 use super::list::Workload;
 use super::mark::Mark;
 use super::plan::{Plan, create_body};
-use super::{Context, warned};
+use super::{Context, hidden, warned};
 use crate::error::{Class, Error, code};
 use crate::spec::WorkloadSpec;
 use crate::spec::enums::OnDrift;
@@ -128,7 +129,11 @@ impl<'a> Ensure<'a> {
         match live {
             None => match self.create(call).await? {
                 Created::New(own) => Ok(Ensured::created(plan, own)),
-                Created::Present(live) => Err(stale(&self.compared(&live).1)),
+                // Perhaps our own, whose answer was lost. As declared it is what was asked for, whoever made it.
+                Created::Present(live) => match self.compared(&live).1 {
+                    plan if plan.is_drift() => Err(stale(&plan)),
+                    plan => Ok(Ensured { id: Some(live.id), ..Ensured::unchanged(plan) }),
+                },
             },
             Some(live) => match self.settle(&live, call).await? {
                 Written::Done(ensured) => Ok(Ensured { id: Some(live.id), ..*ensured }),
@@ -264,13 +269,14 @@ impl<'a> Ensure<'a> {
     fn what_did_not_stick(&self, answer: &[u8]) -> Vec<String> {
         let written = std::str::from_utf8(answer).ok().and_then(Workload::read);
         let left = written.map(|written| drift::compare(&self.wish.spec, &written.fields).changes);
-        let note = |change: &super::compare::Change| {
+        let note = |mut change: Change| {
+            hidden::hide(&mut change);
             format!(
                 "`{}` was written, but the platform still answers {}",
                 change.path, change.before
             )
         };
-        left.unwrap_or_default().iter().map(note).collect()
+        left.unwrap_or_default().into_iter().map(note).collect()
     }
 
     fn warning(&self, plan: &Plan) -> Option<String> {

@@ -247,6 +247,13 @@ fn a_plan_is_applied_to_what_it_saw_or_not_at_all() {
             "plan_stale",
             vec![LIST, POST, LIST],
         ),
+        (
+            "created, and the answer was lost",
+            list(&[]),
+            vec![list(&[]), status(503), in_sync()],
+            "none",
+            vec![LIST, POST, LIST],
+        ),
     ] {
         let before = Double::control(Script::new(vec![seen]));
         let base = planned(&before, &json!({"spec": spec}));
