@@ -30,6 +30,8 @@ from inferencekey import (
     ValidationError,
     WorkloadSpec,
 )
+from inferencekey.local import Platform
+from inferencekey.local.phases import Timings
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -88,6 +90,37 @@ def test_processes_that_ensure_one_slug_leave_one_workload(on_taken: str) -> Non
             process.stdin.flush()  # type: ignore[union-attr]
         ends = [process.communicate(timeout=15) for process in processes]
     assert ends == [("acme bot\n", "")] * callers
+
+
+EMBEDDED_ENSURER = """
+import sys
+_, url, token, project = sys.stdin.readline().split(" ")
+mgmt = ManagementClient(base_url=url, sdk_token=token, project=project.strip())
+ref = mgmt.ensure(SPEC)
+print(ref.workload_slug, ref.changed)
+"""
+
+
+def test_threads_and_processes_leave_one_workload_on_the_embedded_platform() -> None:
+    """As above, with nothing scripted: whoever comes first creates, and all the others find it."""
+    threads, callers = 4, 3
+    timings = Timings(pauses_before_ready=(60.0,))
+    with Platform(timings=timings) as platform, ExitStack() as stack:
+        where = {"base_url": platform.base_url, "project": platform.project}
+        shared = ManagementClient(sdk_token=platform.sdk_token, **where)
+        line = f"go {platform.base_url} {platform.sdk_token} {platform.project}\n"
+        processes = [stack.enter_context(child.running(EMBEDDED_ENSURER)) for _ in range(callers)]
+        with ThreadPoolExecutor(threads) as pool:
+            for process in processes:
+                process.stdin.write(line)  # type: ignore[union-attr]
+                process.stdin.flush()  # type: ignore[union-attr]
+            refs = list(pool.map(lambda _: shared.ensure(SPEC), range(threads)))
+        ends = [process.communicate(timeout=15) for process in processes]
+        assert [workload["slug"] for workload in shared.list()] == ["bot"]
+    assert {ref.workload_slug for ref in refs} == {"bot"}
+    changed = [str(ref.changed) for ref in refs] + [out.split()[-1] for out, _ in ends]
+    assert sorted(changed) == ["False"] * (threads + callers - 1) + ["True"]
+    assert {(out.split()[0], err) for out, err in ends} == {("bot", "")}
 
 
 @pytest.mark.parametrize(
