@@ -236,3 +236,14 @@ def test_secrets_of_a_live_workload_are_not_shown() -> None:
         plan = management(double).plan(spec)
     shown = [str(plan), plan.to_json(), plan.to_markdown(), plan._repr_html_(), repr(plan)]
     assert all("(hidden)" in text and "hunter2" not in text for text in shown)
+
+
+def test_secrets_that_a_platform_holds_on_to_are_not_shown() -> None:
+    """The note about a write that did not stick names the field, not what is still there."""
+    there = {**LIVE, "config": {"command": "bash -c 's --api-key hunter2'", "password": "hunter2"}}
+    spec = WorkloadSpec("Bot", "bot", "m", "vllm", command="s", config={"password": "b"})
+    with Double(lambda request: answer([there] if request.method == "GET" else there)) as double:
+        plan = management(double).ensure(spec).plan
+    assert plan is not None
+    assert len(plan.notes) == 2
+    assert "hunter2" not in f"{plan} {plan.notes}"
