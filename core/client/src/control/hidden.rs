@@ -33,8 +33,8 @@ const QUOTES_DEEP: usize = 4;
 
 /// Hides what the change must not show.
 pub(super) fn hide(change: &mut Change) {
-    let names = change.path.split('.');
-    let name = names.clone().find(|name| is_secret(name)).or(names.last());
+    let mut names = change.path.split('.');
+    let name = names.clone().find(|name| is_secret(name)).or(names.next_back());
     let name = name.unwrap_or_default().to_owned();
     for side in [&mut change.before, &mut change.after] {
         hide_value(&name, side);
