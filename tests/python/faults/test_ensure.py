@@ -106,8 +106,9 @@ def test_threads_and_processes_leave_one_workload_on_the_embedded_platform() -> 
     threads, callers = 4, 3
     timings = Timings(pauses_before_ready=(60.0,))
     with Platform(timings=timings) as platform, ExitStack() as stack:
-        where = {"base_url": platform.base_url, "project": platform.project}
-        shared = ManagementClient(sdk_token=platform.sdk_token, **where)
+        shared = ManagementClient(
+            base_url=platform.base_url, sdk_token=platform.sdk_token, project=platform.project
+        )
         line = f"go {platform.base_url} {platform.sdk_token} {platform.project}\n"
         processes = [stack.enter_context(child.running(EMBEDDED_ENSURER)) for _ in range(callers)]
         with ThreadPoolExecutor(threads) as pool:
