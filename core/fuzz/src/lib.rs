@@ -7,6 +7,7 @@ mod answers;
 mod framing;
 mod requests;
 mod retry_after;
+mod spec_files;
 mod specs;
 mod sse;
 
@@ -16,11 +17,12 @@ use inferencekey_core::Error;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("answers", answers::run),
     ("framing", framing::run),
     ("requests", requests::run),
     ("retry_after", retry_after::run),
+    ("spec_files", spec_files::run),
     ("specs", specs::run),
     ("sse", sse::run),
 ];
