@@ -119,3 +119,12 @@ def test_a_file_beyond_the_limit_is_refused_unread(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(1 << 40)
     assert "larger than 2 MiB" in str(refusal(path))
+
+
+def test_a_file_full_of_mistakes_is_told_in_time(tmp_path: Path) -> None:
+    """Places are looked up only for what is shown: twenty, and how many more."""
+    path = written(tmp_path, "bot.toml", "".join(f"k{i} = 1\n" for i in range(20_000)))
+    error = refusal(path)
+    assert error.problems is not None
+    assert len(error.problems) == 21
+    assert error.problems[-1] == "and 19984 more"

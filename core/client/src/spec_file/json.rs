@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
                 for (key, value) in entries.0 {
                     let name = serde_json::from_str(key.get()).map_err(broken)?;
                     let node = self.node(value, depth + 1, problems)?;
-                    keys.add(self.text, name, self.at(key), node, problems);
+                    keys.add(name, self.at(key), node, problems);
                 }
                 Content::Table(keys.into_table())
             }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use super::problem::{Problem, Problems};
-use super::source;
 use super::tree::{At, Entry, Node, Table};
 
 #[derive(Debug, Default)]
@@ -14,16 +13,9 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Adds an entry; of two with one key the first one stays, and both places are told.
-    pub(super) fn add(
-        &mut self,
-        text: &str,
-        key: String,
-        key_at: At,
-        node: Node,
-        problems: &mut Problems,
-    ) {
+    pub(super) fn add(&mut self, key: String, key_at: At, node: Node, problems: &mut Problems) {
         match self.places.get(&key) {
-            Some(first) => problems.add(twice(text, &key, *first, key_at)),
+            Some(first) => problems.add(twice(&key, *first, key_at)),
             None => {
                 self.places.insert(key.clone(), key_at);
                 self.entries.push(Entry { key, key_at, node });
@@ -47,9 +39,6 @@ impl Keys {
 }
 
 /// `key` is there twice.
-pub(super) fn twice(text: &str, key: &str, first: At, second: At) -> Problem {
-    let (line, column) = source::place(text, first);
-    Problem::new(second, format!("`{key}` is here a second time; the first is at {line}:{column}"))
-        .field(key)
-        .hint("remove one of the two")
+pub(super) fn twice(key: &str, first: At, second: At) -> Problem {
+    Problem::twice(&format!("`{key}`"), first, second).field(key).hint("remove one of the two")
 }

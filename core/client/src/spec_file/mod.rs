@@ -76,7 +76,7 @@ fn workloads(text: &str, format: Format, walk: &mut Walk<'_>) -> Vec<Workload> {
             ),
         }
     }
-    refuse_twice(text, &found, &mut walk.problems);
+    refuse_twice(&found, &mut walk.problems);
     found
 }
 
@@ -156,18 +156,14 @@ fn beside(entry: &tree::Entry) -> Problem {
     workload::unknown(entry, &[MANY, "project"], "a file with `workloads`")
 }
 
-fn refuse_twice(text: &str, found: &[Workload], problems: &mut Problems) {
+fn refuse_twice(found: &[Workload], problems: &mut Problems) {
     let mut first = HashMap::new();
     for workload in found {
         let at = *first.entry((&workload.project, &workload.slug)).or_insert(workload.at);
         if at != workload.at {
-            let (line, column) = source::place(text, at);
-            let words = format!(
-                "the slug `{}` is here a second time; the first is at {line}:{column}",
-                workload.label
-            );
+            let what = format!("the slug `{}`", workload.label);
             problems.add(
-                Problem::new(workload.at, words)
+                Problem::twice(&what, at, workload.at)
                     .field("slug")
                     .hint("give each workload of a project a slug of its own"),
             );

@@ -12,13 +12,29 @@ const SHOWN: usize = 20;
 pub(super) struct Problem {
     pub(super) at: At,
     pub(super) words: String,
+    /// Where the same thing stands for the first time.
+    first: Option<At>,
     field: Option<String>,
     hint: Option<String>,
 }
 
 impl Problem {
     pub(super) fn new(at: At, words: impl Into<String>) -> Self {
-        Self { at, words: words.into(), field: None, hint: None }
+        Self { at, words: words.into(), first: None, field: None, hint: None }
+    }
+
+    /// `what` is at `at`, and was at `first` already.
+    pub(super) fn twice(what: &str, first: At, at: At) -> Self {
+        let problem = Self::new(at, format!("{what} is here a second time"));
+        Self { first: Some(first), ..problem }
+    }
+
+    /// The line that people read. A place costs a look through the text, so only what is shown is worth one.
+    fn line(&self, name: &str, text: &str) -> String {
+        let (line, column) = source::place(text, self.at);
+        let first = self.first.map(|first| source::place(text, first));
+        let first = first.map(|(line, column)| format!("; the first is at {line}:{column}"));
+        format!("{name}:{line}:{column}: {}{}", self.words, first.unwrap_or_default())
     }
 
     /// Names the field of the spec.
@@ -68,20 +84,14 @@ impl Problems {
     pub(super) fn into_result(self, name: &str, text: &str) -> Result<(), Error> {
         let Self { others, secrets } = self;
         let secret = !secrets.is_empty();
-        let mut found: Vec<_> = if secret { secrets } else { others }
-            .into_iter()
-            .map(|problem| (source::place(text, problem.at), problem))
-            .collect();
-        found.sort_by_key(|(place, _)| *place);
-        let mut lines: Vec<String> = found
-            .iter()
-            .take(SHOWN)
-            .map(|((line, column), problem)| format!("{name}:{line}:{column}: {}", problem.words))
-            .collect();
+        let mut found = if secret { secrets } else { others };
+        found.sort_by_key(|problem| problem.at);
+        let mut lines: Vec<String> =
+            found.iter().take(SHOWN).map(|problem| problem.line(name, text)).collect();
         if found.len() > SHOWN {
             lines.push(format!("and {} more", found.len() - SHOWN));
         }
-        let Some((place, first)) = found.into_iter().next() else { return Ok(()) };
+        let Some(first) = found.into_iter().next() else { return Ok(()) };
         let words = lines.join(" | ");
         let mut error = match secret {
             true => Error::configuration(code::SECRET_IN_SPEC, words),
@@ -89,7 +99,7 @@ impl Problems {
         };
         error.field = first.field;
         error.hint = first.hint;
-        error.extra.place = Some(place);
+        error.extra.place = Some(source::place(text, first.at));
         error.extra.problems = lines;
         Err(error)
     }

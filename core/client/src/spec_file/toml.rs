@@ -18,15 +18,12 @@ pub(super) fn read(text: &str, problems: &mut Problems) -> Result<Node, Problem>
         let key = text.get(span).unwrap_or_default();
         let first = earlier(document.get_ref(), key, at);
         match first.filter(|_| error.message() == "duplicate key") {
-            Some(first) => problems.add(keys::twice(text, key, first, at)),
+            Some(first) => problems.add(keys::twice(key, first, at)),
             None => return Err(Problem::new(at, format!("not TOML: {}", error.message()))),
         }
     }
     let mut nodes = 0;
-    Ok(Node {
-        at: At::Line(1, 1),
-        content: Content::Table(table(document.into_inner(), &mut nodes)?),
-    })
+    Ok(Node { at: At::Byte(0), content: Content::Table(table(document.into_inner(), &mut nodes)?) })
 }
 
 /// The last place before `at` where `key` is a key.

@@ -7,8 +7,8 @@ pub(super) const MAX_DEPTH: usize = 128;
 /// More values than any file of specs has. Aliases count with all that they repeat.
 pub(super) const MAX_NODES: usize = 100_000;
 
-/// Where something begins, as its parser says it; `Source::place` turns both into line and column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where something begins, as its parser says it; `source::place` turns both into line and column. Those of one file compare in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum At {
     /// Bytes from the start of the text.
     Byte(usize),

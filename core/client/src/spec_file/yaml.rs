@@ -11,7 +11,6 @@ use super::tree::{At, Content, MAX_DEPTH, MAX_NODES, Node, Table};
 /// The documents of `text`; those without content are left out.
 pub(super) fn read(text: &str, problems: &mut Problems) -> Result<Vec<Node>, Problem> {
     let mut builder = Builder {
-        text,
         problems,
         open: Vec::new(),
         anchors: HashMap::new(),
@@ -41,7 +40,6 @@ fn not_yaml(error: &ScanError) -> Problem {
 }
 
 struct Builder<'a> {
-    text: &'a str,
     problems: &'a mut Problems,
     /// The collections around the next event, from the outermost to the innermost.
     open: Vec<Open>,
@@ -156,7 +154,7 @@ impl Builder<'_> {
             Some(Items::Table { keys, key, merged }) => match key.take() {
                 None => *key = Some(key_of(node)?),
                 Some(key) if key.merges => merged.append(&mut tables(node)?),
-                Some(Key { name, at, .. }) => keys.add(self.text, name, at, node, self.problems),
+                Some(Key { name, at, .. }) => keys.add(name, at, node, self.problems),
             },
         }
         Ok(())
