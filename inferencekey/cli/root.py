@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import sys
 from collections.abc import Sequence
 
 import click
@@ -66,10 +64,6 @@ def run(arguments: Sequence[str]) -> int:
             code = root.main(arguments, prog_name="inferencekey", standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
         return exits.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exits.ERROR
     except Exception as error:
         failure = failure_of(error)
         if failure is None:
