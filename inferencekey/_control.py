@@ -151,19 +151,14 @@ class ManagementClient(Client):
         """
         fields = _fields("ensure", spec)
         del spec  # From here on a traceback with locals shows no token in it.
-        request = Request(
-            spec=fields,
-            on_drift=on_drift,
-            project=project,
-            max_hourly_cost_usd=max_hourly_cost_usd,
-            **clock_options(timeout),
-        )
+        wish = _wish("ensure", fields, project, max_hourly_cost_usd)
+        request = Request(_marshal.decode(wish), on_drift=on_drift, **clock_options(timeout))
         answer = self._ask("ensure", request)
         if answer["warning"]:
             import warnings
 
             warnings.warn(answer["warning"], DriftWarning, stacklevel=2)
-        return _ref(answer)
+        return self._ref(answer, wish)
 
     def plan(
         self,
@@ -179,19 +174,29 @@ class ManagementClient(Client):
         spec, as it is now, to that workload, as it is now. Raises what `ensure` raises, but no
         DriftError: a conflict is a part of it.
         """
-        wish = Request(
-            spec=_fields("plan", spec), project=project, max_hourly_cost_usd=max_hourly_cost_usd
-        )
+        fields = _fields("plan", spec)
         del spec  # From here on a traceback with locals shows no token in it.
-        # A spec can change, a plan cannot.
-        kept = _marshal.encode("plan", wish)
+        wish = _wish("plan", fields, project, max_hourly_cost_usd)
+        request = Request(_marshal.decode(wish), **clock_options(timeout))
+        return self._planned(self._ask("plan", request), wish)
+
+    def _planned(self, answer: dict[str, Any], wish: bytes) -> Plan:
+        """The plan, which keeps the wish that it was made for."""
 
         def apply(base: str | None, timeout: float | Timeouts | None) -> EndpointRef:
-            request = Request(_marshal.decode(kept), base=base, **clock_options(timeout))
-            return _ref(self._ask("apply", request))
+            request = Request(_marshal.decode(wish), base=base, **clock_options(timeout))
+            return self._ref(self._ask("apply", request), wish)
 
-        request = Request(_marshal.decode(kept), **clock_options(timeout))
-        return Plan.from_answer(self._ask("plan", request)["plan"], apply)
+        return Plan.from_answer(answer["plan"], apply)
+
+    def _ref(self, answer: dict[str, Any], wish: bytes) -> EndpointRef:
+        """What `ensure` and `apply` give back."""
+        return EndpointRef(
+            answer["project_slug"],
+            answer["workload_slug"],
+            plan=self._planned(answer, wish),
+            changed=answer["changed"],
+        )
 
     def get(
         self,
@@ -415,9 +420,9 @@ def _fields(operation: str, spec: WorkloadSpec) -> Request:
     return Request(vars(spec))
 
 
-def _ref(answer: dict[str, Any]) -> EndpointRef:
-    """What `ensure` and `apply` give back."""
-    plan = Plan.from_answer(answer["plan"])
-    return EndpointRef(
-        answer["project_slug"], answer["workload_slug"], plan=plan, changed=answer["changed"]
-    )
+def _wish(
+    operation: str, fields: Request, project: str | None, max_hourly_cost_usd: float | None
+) -> bytes:
+    """What is asked for, as it is now: a spec can change later, a plan cannot."""
+    wish = Request(spec=fields, project=project, max_hourly_cost_usd=max_hourly_cost_usd)
+    return _marshal.encode(operation, wish)

@@ -174,6 +174,15 @@ def test_a_plan_whose_workload_moved_writes_nothing(live: ManagementClient) -> N
     assert live.get("moved")["name"] == "Theirs"
 
 
+def test_the_plan_of_a_dry_run_can_be_applied(live: ManagementClient) -> None:
+    """Look first by `ensure` itself, then do exactly that."""
+    spec = WorkloadSpec(name="N", slug="dry", model="m", backend="vllm")
+    ref = live.ensure(spec, on_drift="dry_run")
+    assert ref.plan is not None
+    assert ref.plan.apply().changed
+    assert live.get("dry")["name"] == "N"
+
+
 def test_a_conflict_is_not_applied(live: ManagementClient) -> None:
     """The error names what cannot change, and nothing else is written."""
     spec = WorkloadSpec(name="N", slug="fixed", model="m", backend="vllm", task_type="text2text")
