@@ -385,9 +385,8 @@ def test_retries() -> None:
 
     def sends(case: Case) -> int | None:
         if case["fault"] == "refused":
-            with Double() as closed:
-                pass
-            return error_of(lambda: CALLS[case["call"]](closed)).attempts
+            with Double(listens=False) as closed:
+                return error_of(lambda: CALLS[case["call"]](closed)).attempts
         with Double(lambda request: faulty(case["fault"])) as double:
             error_of(lambda: CALLS[case["call"]](double))
             return len(double.journal.requests)

@@ -40,6 +40,7 @@ class Double:
 
     greeting: played on each connection before anything is read from it.
     reads_bodies: without it a request counts as in once its head is, and its body stays unread.
+    listens: without it connections are refused, at a port that is nobody else's meanwhile.
 
         with Double(answer({"workloads": []}), [Send(sse(...), every=1)]) as double:
             client = DataClient(base_url=double.url, ...)
@@ -54,6 +55,7 @@ class Double:
         host: str = "127.0.0.1",
         greeting: Sequence[Step] = (),
         reads_bodies: bool = True,
+        listens: bool = True,
     ) -> None:
         self._choose = _chooser(scripts)
         self._tls = tls.context() if tls else None
@@ -65,13 +67,18 @@ class Double:
         self._threads: list[threading.Thread] = []
         self._stopped = threading.Event()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, 0), family=family, backlog=128)
+        self._listens = listens
+        self._listener = socket.socket(family)
+        self._listener.bind((host, 0))
+        if listens:
+            self._listener.listen(128)
         self.port: int = self._listener.getsockname()[1]
         self.host = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self.url = f"{'https' if tls else 'http'}://{self.host}"
 
     def __enter__(self) -> Double:
-        self._spawn(self._accept)
+        if self._listens:
+            self._spawn(self._accept)
         return self
 
     def __exit__(self, *exc: object) -> None:

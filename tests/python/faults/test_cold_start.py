@@ -81,7 +81,7 @@ def test_cold_start_0_fails_at_once(
 
 @pytest.mark.parametrize(("name", "call", "good"), CALLS, ids=IDS)
 @pytest.mark.parametrize(
-    "limit", [{"cold_start": 0.3}, {"timeout": Timeouts(total=0.3)}], ids=["cold_start", "total"]
+    "limit", [{"cold_start": 0.5}, {"timeout": Timeouts(total=0.5)}], ids=["cold_start", "total"]
 )
 def test_the_wait_has_an_end(
     name: str, call: Callable[[Endpoint], object], good: bytes, limit: dict[str, object]
@@ -93,7 +93,7 @@ def test_the_wait_has_an_end(
         with pytest.raises(InferenceKeyError) as caught:
             call(endpoint(double, retries=policy, **limit))
         assert 0.2 < time.monotonic() - started < 8
-        assert (caught.value.attempts or 0) > 3
+        assert (caught.value.attempts or 0) > 1
         if "cold_start" in limit:
             assert isinstance(caught.value, EndpointWarming)
             assert caught.value.attempts == len(double.journal.requests)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import socket
 from collections.abc import Iterator
 
 import pytest
@@ -312,16 +311,11 @@ def test_bytes_before_the_tunnel_is_used_condemn_it(monkeypatch: pytest.MonkeyPa
 
 def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """And not mistaken for the platform, whose hint would be another."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    monkeypatch.setenv("HTTP_PROXY", f"http://user:hunter2@127.0.0.1:{port}")
-    with (
-        ManagementClient(
-            base_url="http://127.0.0.1:1", sdk_token=SDK_TOKEN, project="acme"
-        ) as mgmt,
-        pytest.raises(ProxyError, match=f"127.0.0.1:{port}: .*connection refused") as caught,
-    ):
-        mgmt.list()
+    with Double(listens=False) as closed:
+        monkeypatch.setenv("HTTP_PROXY", f"http://user:hunter2@{closed.host}")
+        mgmt = ManagementClient(base_url="http://127.0.0.1:1", sdk_token=SDK_TOKEN, project="acme")
+        with pytest.raises(ProxyError, match=f"{closed.host}: .*connection refused") as caught:
+            mgmt.list()
     assert caught.value.attempts == 3
     assert "NO_PROXY" in (caught.value.hint or "")
     assert "hunter2" not in places(caught.value)
