@@ -85,7 +85,8 @@ class InferenceKeyError(Exception):
 class ConfigurationError(InferenceKeyError):
     """A client cannot be made or used like this: token, project, base URL. Nothing was sent.
 
-    line, column: where a token stands in a file of specs, both from 1.
+    line: where a token stands in a file of specs, from 1.
+    column: the same.
     problems: every token in that file, each with its place.
     """
 
@@ -98,7 +99,8 @@ class ConfigurationError(InferenceKeyError):
 class ValidationError(InferenceKeyError):
     """An argument was refused: before anything was sent, or by the server with 400.
 
-    line, column: where the first problem of a file of specs stands, both from 1.
+    line: where the first problem of a file of specs stands, from 1.
+    column: the same.
     problems: all that is wrong with that file, each with its place: `deploy.yaml:7:12: …`.
     """
 

@@ -24,6 +24,12 @@ def load(
     path: str | os.PathLike[str], *, slug: str | None = None, one: bool = False
 ) -> list[WorkloadSpec]:
     """The workloads of a file; with `slug` that one, with `one` the only one."""
+    content, format = read(path)
+    return parse(content, name=os.fsdecode(path), format=format, slug=slug, one=one)
+
+
+def read(path: str | os.PathLike[str]) -> tuple[Secret, str]:
+    """The content of a file, and its format."""
     if not isinstance(path, (str, os.PathLike)):
         _refuse(f"`path` must be a path, not {type(path).__name__}", "give a str or a Path")
     name = os.fsdecode(path)
@@ -32,7 +38,7 @@ def load(
         known = ", ".join(_FORMATS)
         words = f"ends with `{suffix}`" if suffix else "has no suffix"
         _refuse(f"{name}: the name {words}; known: {known}", "rename the file to what it holds")
-    return parse(_content(name), name=name, format=_FORMATS[suffix], slug=slug, one=one)
+    return _content(name), _FORMATS[suffix]
 
 
 def parse(

@@ -36,6 +36,7 @@ class Collector:
         self._client = client
         self._collected = Collected()
         self._uncertain: list[journal.File] = []
+        self._hopeless: InferenceKeyError | None = None
 
     def run(self, project: str | None) -> Collected:
         """Delete what was left behind; what cannot be deleted now keeps its entry."""
@@ -76,12 +77,18 @@ class Collector:
             file.remove()
 
     def _delete(self, file: journal.File, appears_within: float) -> bool | None:
-        """Was it removed? None: the platform refused."""
+        """Was it removed? None: the platform refused, this one or all."""
+        if self._hopeless is not None:
+            self._keep(file.entry, str(self._hopeless), self._hopeless)
+            return None
         try:
             removed = lease.delete(self._client, file.entry, None, appears_within)
-        except _HOPELESS:
-            raise
         except InferenceKeyError as error:
+            if isinstance(error, _HOPELESS):
+                if not self._collected:
+                    raise
+                # What was deleted before is to be told.
+                self._hopeless = error
             self._keep(file.entry, str(error), error)
             return None
         if removed:

@@ -21,6 +21,8 @@ from inferencekey._errors import (
     PermissionDenied,
     RateLimited,
     ValidationError,
+    WaitTimeout,
+    WorkloadFailed,
 )
 from inferencekey._marshal import Request
 from inferencekey._retry import log
@@ -140,7 +142,12 @@ class Ephemeral:
             raise
         if self._lease is not None:
             self._created(self._lease, answer)
-        self._wait(answer["workload_slug"], project=answer["project_slug"])
+        try:
+            self._wait(answer["workload_slug"], project=answer["project_slug"])
+        except (WaitTimeout, WorkloadFailed) as error:
+            if self._lease is not None:
+                words.hint(error, words.after_the_wait(error))
+            raise
 
     def _creating(self, notice: dict[str, Any]) -> None:
         """The create is about to be sent: from here on somebody has to delete the workload."""

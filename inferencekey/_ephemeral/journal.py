@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from inferencekey._errors import ConfigurationError
+from inferencekey._retry import log
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
@@ -42,7 +43,7 @@ os.register_at_fork(after_in_child=_forked)
 def folder() -> Path:
     """`$INFERENCEKEY_STATE_DIR/ephemeral`, or `inferencekey/ephemeral` where the user's state is.
 
-    That is `$XDG_STATE_HOME` or `~/.local/state`, as for the embedded platform.
+    That is `$XDG_STATE_HOME` or `~/.local/state`.
     """
     own = os.environ.get("INFERENCEKEY_STATE_DIR", "").strip()
     if own:
@@ -155,9 +156,13 @@ class File:
             os.close(descriptor)
 
     def remove(self) -> None:
-        """Forgets the workload."""
-        self._path.unlink(missing_ok=True)
-        self.release()
+        """Forgets the workload. An entry that cannot be removed does no harm to anybody."""
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as cause:
+            log("warning", "the note %s cannot be removed: %s", self._path, cause.strerror)
+        finally:
+            self.release()
 
 
 def write(**facts: object) -> File:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import sys
 
+from inferencekey._errors import WaitTimeout
+
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +32,13 @@ def kept(entry: Entry) -> str:
         f"{_named(entry)} is kept, because its block failed; "
         f"`inferencekey delete {slug} --project {project}` or ManagementClient.delete() deletes it"
     )
+
+
+def after_the_wait(error: InferenceKeyError) -> str:
+    """The workload goes, so there is nothing left to wait for, to look at or to correct."""
+    if isinstance(error, WaitTimeout):
+        return "the workload is deleted again: give `ephemeral` a longer `timeout`"
+    return "the workload is deleted again: correct the spec"
 
 
 def deleted(entry: Entry) -> str:

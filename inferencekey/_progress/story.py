@@ -110,7 +110,8 @@ class Story:
         outcome = self.outcome(error)
         if outcome == "timeout":
             last = f"; last: {described(self.last)}" if self.last else ""
-            return f"not ready after {self.elapsed()}, it goes on starting{last}"
+            goes_on = ", it goes on starting" if self._goes_on else ""
+            return f"not ready after {self.elapsed()}{goes_on}{last}"
         if outcome == "failed":
             where = f" in {printable(self._failed_in)}" if self._failed_in else ""
             said = f": {self.said()}" if self.said() else ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from typing import Any
 
 import click
 
-from inferencekey import ManagementClient, OnDrift, Plan
+from inferencekey import DriftError, DriftWarning, ManagementClient, OnDrift, Plan
 
 from . import options, output, specs
 from .failure import Refusal
@@ -63,15 +65,17 @@ def command(
       inferencekey apply --file workloads.yaml support-bot --yes --wait
     """
     management = connection.management()
-    wishes = specs.load(file, form, slugs)
-    plans = Plans.of(management, wishes, max_hourly_cost_usd)
-    ask = any(_is_written(plan, on_drift) for plan in plans) and not yes and output.interactive()
+    plans = Plans.of(management, specs.load(file, form, slugs), max_hourly_cost_usd)
+    pending = any(_is_written(plan, on_drift) for plan in plans) and not yes
+    ask = pending and output.interactive()
+    if pending and file == specs.STDIN and output.is_terminal(sys.stderr):
+        raise Refusal("standard input is the file, so you cannot be asked", hint="give `--yes`")
     if ask or not as_json:
         output.say(f"{plans.text()}\n")
     # What differs and is not written may refuse the whole, so it is asked before any write.
-    for spec, plan in zip(wishes, plans, strict=True):
+    for plan in plans:
         if plan and not _is_written(plan, on_drift):
-            management.ensure(spec, on_drift=on_drift)
+            _leave(plan, on_drift)
     if ask and not click.confirm("Apply this plan?", err=True):
         raise Refusal("nothing was changed")
     rows: list[dict[str, Any]] = []
@@ -92,6 +96,20 @@ def command(
 
 def _is_written(plan: Plan, on_drift: str) -> bool:
     return plan.action == "create" or (plan.action == "update" and on_drift == OnDrift.RECONCILE)
+
+
+def _leave(plan: Plan, on_drift: str) -> None:
+    """What the policy says about a difference that is not written."""
+    if on_drift == OnDrift.RECONCILE:
+        # A conflict, which is refused and writes nothing.
+        plan.apply()
+    fields = ", ".join(f"`{change.path}`" for change in [*plan.conflicts, *plan.changes])
+    words = f"apply: `{_address(plan)}` differs from the file in {fields}; nothing was changed"
+    if on_drift == OnDrift.FAIL:
+        hint = "use `--on-drift reconcile` to write the difference, or correct the file"
+        raise DriftError(words, operation="apply", hint=hint, plan=plan)
+    if on_drift == OnDrift.WARN:
+        warnings.warn(words, DriftWarning, stacklevel=2)
 
 
 def _wait(management: ManagementClient, rows: list[dict[str, Any]], timeout: float) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from inferencekey import DataClient, ManagementClient
+from inferencekey import DataClient, ManagementClient, Timeouts
 
 Function = Callable[..., Any]
 
@@ -31,7 +31,9 @@ class Connection:
 
     def data(self) -> DataClient:
         """A client of the data plane, with the key of INFERENCEKEY_API_KEY."""
-        return DataClient.from_env(**vars(self))
+        # For the whole call, a stream too: a bare number would bound its pauses only.
+        timeout = None if self.timeout is None else Timeouts(total=self.timeout)
+        return DataClient.from_env(**{**vars(self), "timeout": timeout})
 
 
 class ConnectionOption(click.Option):

@@ -13,8 +13,8 @@ def until_ready(
 ) -> Iterator[float]:
     """For each project and slug, once it is ready: the seconds since the first was waited for.
 
-    timeout: seconds for all together. What goes on is shown on stderr, as
-    INFERENCEKEY_PROGRESS says.
+    timeout: seconds for all together; each has a second at least to say that it is ready. What
+    goes on is shown on stderr, as INFERENCEKEY_PROGRESS says.
     """
     began = time.monotonic()
     # The first wait takes the timeout as it was given: what is wrong with it is said there.
@@ -22,5 +22,5 @@ def until_ready(
     for project, slug in addresses:
         management.wait_until_ready(slug, project=project, timeout=left)
         waited = time.monotonic() - began
-        left = max(timeout - waited, 0.0)
+        left = max(timeout - waited, 1.0)
         yield round(waited, 3)

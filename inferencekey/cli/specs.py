@@ -10,7 +10,7 @@ import click
 
 from inferencekey import WorkloadSpec
 from inferencekey._secret import Secret
-from inferencekey._spec_file import parse
+from inferencekey._spec_file import parse, read
 
 from .slug import slugs_of_project
 
@@ -46,14 +46,10 @@ def declared(function: Function) -> Function:
 def load(file: str, form: str, slugs: tuple[str, ...]) -> list[WorkloadSpec]:
     """The workloads of the file; only those named, if any is."""
     if file != STDIN:
-        if not slugs:
-            return WorkloadSpec.all_from_file(file)
-        return [WorkloadSpec.from_file(file, slug=slug) for slug in dict.fromkeys(slugs)]
-    # A token may stand in it, and then nothing is to show it.
-    text = Secret(sys.stdin.buffer.read())
+        text, form = read(file)
+    else:
+        # A token may stand in it, and then nothing is to show it.
+        text, file = Secret(sys.stdin.buffer.read()), "standard input"
+    # Read once: a pipe has nothing to say a second time.
     wanted = dict.fromkeys(slugs) or [None]
-    return [
-        spec
-        for slug in wanted
-        for spec in parse(text, name="standard input", format=form, slug=slug)
-    ]
+    return [spec for slug in wanted for spec in parse(text, name=file, format=form, slug=slug)]

@@ -58,7 +58,9 @@ def bare_environment(
 ) -> None:
     """Neither a proxy nor a token comes in from outside, and nothing goes to the user's folders."""
     for name in list(os.environ):
-        if name.startswith(("INFERENCEKEY_", "SSL_CERT_")) or name.lower().endswith("_proxy"):
+        named = name in ("FORCE_COLOR", "NO_COLOR", "GITHUB_STEP_SUMMARY")
+        prefixes = ("INFERENCEKEY_", "SSL_CERT_", "CLICOLOR")
+        if named or name.startswith(prefixes) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("INFERENCEKEY_STATE_DIR", str(tmp_path_factory.getbasetemp() / "state"))
 

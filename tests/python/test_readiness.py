@@ -81,9 +81,9 @@ def test_the_last_words_may_come_before_the_error() -> None:
 def test_the_deadline_runs_while_nobody_asks() -> None:
     """It counts from the call, as the wait's does."""
     with Double([HEAD, PULLING, HANG]) as double:
-        events = management(double).readiness("bot", timeout=0.3)
+        events = management(double).readiness("bot", timeout=2)
         next(events)
-        time.sleep(0.4)  # The deadline is what passes.
+        time.sleep(2.1)  # The deadline is what passes.
         with pytest.raises(WaitTimeout):
             next(events)
         assert list(events) == []
@@ -92,9 +92,9 @@ def test_the_deadline_runs_while_nobody_asks() -> None:
 def test_ready_is_ready_however_late_it_is_looked_at() -> None:
     """The deadline does not take back what was given."""
     with Double(READY) as double:
-        events = management(double).readiness("bot", timeout=0.3)
+        events = management(double).readiness("bot", timeout=2)
         assert next(events).phase == "ready"
-        time.sleep(0.4)  # The deadline is what passes.
+        time.sleep(2.1)  # The deadline is what passes.
         assert list(events) == []
 
 
@@ -148,7 +148,7 @@ with Double([HEAD, EVENT, HANG], answer([])) as double:
     try:
         next(events)
     except KeyboardInterrupt:
-        print(time.monotonic() - pressed[0] < 0.3 or time.monotonic() - pressed[0])
+        print(time.monotonic() - pressed[0] < 5 or time.monotonic() - pressed[0])
     print(double.journal.connections[0].closed.wait(5), list(events), list(mgmt.list()))
 """
     head = f"HEAD, EVENT = {HEAD!r}, {PULLING!r}\n"

@@ -23,7 +23,8 @@ class Terminal:
     def __init__(self, *arguments: str, columns: int = 100, **env: str) -> None:
         self._ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        env = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | env
+        outer = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        env = {**outer, "TERM": "xterm", **env}
         self.shown = ""
         """Everything so far; lines end in \\n."""
         self.process = subprocess.Popen(
@@ -31,7 +32,7 @@ class Terminal:
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env={"TERM": "xterm", **env},
+            env=env,
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )

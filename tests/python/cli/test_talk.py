@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from cli.conftest import Run, cli
 from clients import API_KEY, delta
-from double import Double, Script, Until, answer, chunk, chunked_head, frames, sse
+from double import Double, Repeat, Script, Until, answer, chunk, chunked_head, frames, sse
 
 from inferencekey import TextChunk
 from inferencekey.cli.meter import Meter
@@ -193,3 +193,11 @@ def test_how_fast_an_answer_came(times: list[float], chunks: list[TextChunk], sa
     for piece in chunks:
         meter.take(piece)
     assert str(meter) == said
+
+
+def test_the_timeout_is_that_of_the_whole_call(platform: Start, run: Run) -> None:
+    """Also of an answer that never stops."""
+    platform([chunked_head(), Repeat(chunk(frames(delta("a"))), pause=0.05)])
+    done = run("chat", "bot", "Hi", "--timeout", "1")
+    assert (done.returncode, "[timeout_total]" in done.stderr) == (1, True), done.stderr
+    assert done.stdout.startswith("aa")

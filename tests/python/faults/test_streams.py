@@ -203,15 +203,15 @@ BROKEN: list[tuple[str, list[Step], list[str], type[ApiError], str]] = [
         "JSON under the type of a stream",
         [HEAD, chunk(json.dumps(completion("Hi")).encode()), LAST_CHUNK],
         [],
-        StreamTruncated,
-        "ended before",
+        ProtocolError,
+        "labelled an event stream, but is JSON",
     ),
     (
         "HTML under the type of a stream",
         [HEAD, chunk(b"<html><h1>Please log in</h1></html>"), LAST_CHUNK],
         [],
-        StreamTruncated,
-        "ended before",
+        ProtocolError,
+        "labelled an event stream, but is HTML",
     ),
 ]
 

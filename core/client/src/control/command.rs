@@ -21,6 +21,11 @@ pub(crate) fn differences(before: &str, after: &str) -> Vec<Change> {
     names.into_iter().flat_map(|name| differences_of(name, &before, &after)).collect()
 }
 
+/// Do both have the same flags and words, though perhaps in another order?
+pub(super) fn is_same(before: &str, after: &str) -> bool {
+    read(before).is_some() && read(after).is_some() && differences(before, after).is_empty()
+}
+
 /// A flag with its value: true where it has none.
 type Part = (String, Value);
 

@@ -82,7 +82,10 @@ impl Create<'_> {
             let found = match next {
                 Next::Raise => None,
                 Next::FindOriginal => self.look_for_original(call).await?,
-                _ => self.context.find(self.slug, call).await?,
+                _ => match self.context.find(self.slug, call).await {
+                    Err(look) if is_refusal(&look) => return Err(not_looked_up(error, &look)),
+                    found => found?,
+                },
             };
             match (next, found) {
                 (Next::LookThenDone, Some(found)) => return Ok(Created::New(found)),
@@ -152,6 +155,17 @@ impl Create<'_> {
         }
         Ok(None)
     }
+}
+
+/// Is it an answer that, to a create, would say that nothing was created?
+fn is_refusal(error: &Error) -> bool {
+    matches!(error.status, Some(401 | 403 | 404 | 429))
+}
+
+/// A refused look says nothing about the create, so the create's own error is the one that counts.
+fn not_looked_up(mut create: Error, look: &Error) -> Error {
+    create.words += &format!("; whether it was created cannot be looked up: {}", look.words);
+    create
 }
 
 /// Waits, but not beyond the call's deadline.

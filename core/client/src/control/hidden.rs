@@ -7,14 +7,20 @@ use super::compare::Change;
 
 const SHOWN: &str = "(hidden)";
 /// Parts of a name, each of which says that the value is nobody else's business.
-const SECRET: [&str; 12] = [
-    "token",
+const SECRET: [&str; 18] = [
+    "auth",
     "secret",
     "secrets",
     "password",
     "passwords",
     "passwd",
     "passphrase",
+    "pwd",
+    "bearer",
+    "cookie",
+    "cookies",
+    "jwt",
+    "dsn",
     "credential",
     "credentials",
     "apikey",
@@ -22,9 +28,19 @@ const SECRET: [&str; 12] = [
     "authorization",
 ];
 /// Two parts that say so together.
-const SECRET_PAIRS: [[&str; 2]; 5] =
-    [["api", "key"], ["api", "keys"], ["access", "key"], ["private", "key"], ["encryption", "key"]];
-/// Tokens of text have names too.
+const SECRET_PAIRS: [[&str; 2]; 9] = [
+    ["api", "key"],
+    ["api", "keys"],
+    ["access", "key"],
+    ["private", "key"],
+    ["encryption", "key"],
+    ["signing", "key"],
+    ["ssh", "key"],
+    ["openai", "key"],
+    ["db", "pass"],
+];
+/// A token is a secret, but tokens of text have names too.
+const TOKEN: &str = "token";
 const OF_TEXT: [&str; 8] = ["eos", "bos", "pad", "unk", "stop", "image", "mask", "special"];
 
 const QUOTES: [char; 2] = ['"', '\''];
@@ -44,15 +60,42 @@ pub(super) fn hide(change: &mut Change) {
 
 fn hide_value(name: &str, value: &mut Value) {
     match value {
-        Value::String(text) if is_secret(name) => *text = SHOWN.to_owned(),
+        Value::String(_) | Value::Number(_) if is_secret(name) => *value = SHOWN.into(),
         // A command, `HF_TOKEN=…` in a list, `Authorization: …`: any text may name its secrets itself.
-        Value::String(text) => *text = text_without_secrets(text, QUOTES_DEEP),
+        Value::String(text) => {
+            *text = without_passwords(&text_without_secrets(text, QUOTES_DEEP));
+        }
         Value::Array(items) => items.iter_mut().for_each(|item| hide_value(name, item)),
-        Value::Object(entries) => entries.iter_mut().for_each(|(key, value)| {
-            hide_value(if is_secret(name) { name } else { key }, value);
-        }),
+        Value::Object(entries) => {
+            // `{"name": "HF_TOKEN", "value": …}`
+            let named = entries.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+            for (key, value) in entries {
+                let own = if key == "value" { named.as_str() } else { key.as_str() };
+                hide_value(if is_secret(name) { name } else { own }, value);
+            }
+        }
         _ => {}
     }
+}
+
+/// Addresses without the user and password in them: `https://(hidden)@host`.
+fn without_passwords(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("://").map(|at| at + "://".len()) {
+        let (before, address) = rest.split_at(start);
+        shown.push_str(before);
+        let end = address.find(|letter: char| letter.is_whitespace() || "/?#\"'".contains(letter));
+        let authority = &address[..end.unwrap_or(address.len())];
+        rest = match authority.rfind('@') {
+            Some(at) => {
+                shown.push_str(SHOWN);
+                &address[at..]
+            }
+            None => address,
+        };
+    }
+    shown + rest
 }
 
 /// The text as it was written, but for what stands behind a secret name: `HF_TOKEN=…` and `--api-key=…` up to the end of the
@@ -63,18 +106,18 @@ fn text_without_secrets(text: &str, quotes: usize) -> String {
     for (blank, word) in words(text) {
         shown.push_str(blank);
         let bare = word.trim_matches(QUOTES);
-        if is_value && !bare.starts_with('-') {
+        if is_value && !bare.starts_with("--") {
             shown.push_str(if bare.is_empty() { word } else { SHOWN });
             continue;
         }
         is_value = (bare.starts_with('-') || bare.ends_with(':')) && is_secret_word(bare);
         match (value_start(word), word.find(QUOTES)) {
-            (Some(start), _) => {
+            (Some(start), quote) if quote != Some(0) || !word.contains(char::is_whitespace) => {
                 shown.push_str(&word[..start]);
                 shown.push_str(SHOWN);
             }
             // What a shell is to run, a header, or JSON.
-            (None, Some(quote)) if word.contains(char::is_whitespace) => {
+            (_, Some(quote)) if word.contains(char::is_whitespace) => {
                 let inside = word[quote..].trim_matches(QUOTES);
                 let inside_shown = match quotes {
                     0 => SHOWN.to_owned(),
@@ -144,7 +187,7 @@ pub(super) fn is_secret(name: &str) -> bool {
     let words = words_of(name);
     let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
     let has_pair = words.windows(2).any(|pair| SECRET_PAIRS.iter().any(|known| pair == known));
-    (has(&SECRET) && !has(&OF_TEXT)) || has_pair
+    has(&SECRET) || has_pair || (has(&[TOKEN]) && !has(&OF_TEXT))
 }
 
 fn words_of(name: &str) -> Vec<String> {
@@ -181,6 +224,9 @@ mod tests {
             ("--max-tokens", false),
             ("--tokenizer", false),
             ("eos_token", false),
+            ("image_pull_secret", true),
+            ("MYSQL_PWD", true),
+            ("DB_PASS", true),
             ("--num-key-value-heads", false),
             ("model", false),
         ] {
@@ -191,6 +237,25 @@ mod tests {
     #[test]
     fn secret_values_are_hidden_wherever_they_stand() {
         for (name, path, value, expected) in [
+            (
+                "what a shell is to run",
+                "command",
+                json!("sh -c 'HF_TOKEN=x vllm serve m --api-key=y --len 1'"),
+                json!("sh -c 'HF_TOKEN=(hidden) vllm serve m --api-key=(hidden) --len 1'"),
+            ),
+            (
+                "a name beside its value",
+                "config.env",
+                json!([{"name": "HF_TOKEN", "value": "x"}, {"name": "A", "value": "1"}]),
+                json!([{"name": "HF_TOKEN", "value": "(hidden)"}, {"name": "A", "value": "1"}]),
+            ),
+            (
+                "a password in an address",
+                "config.url",
+                json!("see https://u:p@host:1/x and https://host/y@z"),
+                json!("see https://(hidden)@host:1/x and https://host/y@z"),
+            ),
+            ("a number under a secret name", "config.password", json!(1234), json!("(hidden)")),
             ("by its path", "config.hf_token", json!("hf_x"), json!("(hidden)")),
             (
                 "inside an object",

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::command;
 use super::compare::Change;
 use super::cost::{self, Ceilings};
 use super::drift::{self, Drift};
@@ -13,6 +14,8 @@ use super::list::Workload;
 use crate::error::{Class, Error, code, mask};
 use crate::spec::WorkloadSpec;
 use crate::spec::enums::DEFAULT_TASK_TYPE;
+
+const SPELLING: &str = "the flags of `command` are the same: order, spacing or quoting differs";
 
 /// What has to be done so that live matches the spec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -74,7 +77,13 @@ impl Plan {
             changes: drift.changes.clone(),
             conflicts: drift.conflicts.clone(),
             unmanaged: drift.unmanaged,
-            notes: Vec::new(),
+            notes: drift
+                .changes
+                .iter()
+                .any(is_spelling)
+                .then(|| SPELLING.to_owned())
+                .into_iter()
+                .collect(),
             max_hourly_cost_usd: drift.max_hourly_cost_usd,
             base: Some(base(live, drift)),
         }
@@ -92,12 +101,11 @@ impl Plan {
 
     /// As JSON, by the schema of `docs/c-api.md`.
     pub(crate) fn to_value(&self) -> Value {
-        // Strings, numbers and values that came from JSON: nothing in a plan can fail to be written. A live command may
-        // hold a token, and plans are printed.
+        // A live command may hold a token, and plans are printed.
         let mut shown = self.clone();
         shown.changes.iter_mut().chain(&mut shown.conflicts).for_each(hidden::hide);
-        let text = serde_json::to_string(&shown).unwrap_or_default();
-        serde_json::from_str(&mask(&text, &[])).unwrap_or_default()
+        // Strings, numbers and values that came from JSON: nothing in a plan can fail to be written.
+        masked(serde_json::to_value(&shown).unwrap_or_default())
     }
 
     /// `DriftError` of a policy or a field that forbids the write.
@@ -112,6 +120,13 @@ impl Plan {
                 format!("workload `{slug}` cannot change {fields} in place; nothing was changed"),
                 "delete the workload first, or give the spec another slug".to_owned(),
             ),
+            _ if !self.conflicts.is_empty() => (
+                format!("workload `{slug}` differs from its spec in {fields}; nothing was changed"),
+                format!(
+                    "{} cannot change in place: delete the workload first, or give the spec another slug",
+                    names(&self.conflicts)
+                ),
+            ),
             _ => (
                 format!("workload `{slug}` differs from its spec in {fields}; nothing was changed"),
                 "use on_drift=\"reconcile\" to write the difference, or correct the spec"
@@ -123,6 +138,28 @@ impl Plan {
             self.conflicts.iter().chain(&self.changes).next().map(|change| change.path.clone());
         error.extra.plan = Some(self.to_value());
         error
+    }
+}
+
+/// A command with the same words and flags, written in another way.
+fn is_spelling(change: &Change) -> bool {
+    match (&change.before, &change.after) {
+        (Value::String(before), Value::String(after)) => {
+            change.path == "command" && change.parts.is_empty() && command::is_same(before, after)
+        }
+        _ => false,
+    }
+}
+
+/// The value with the tokens in its texts in their display form, keys included.
+fn masked(value: Value) -> Value {
+    match value {
+        Value::String(text) => mask(&text, &[]).into(),
+        Value::Array(items) => items.into_iter().map(masked).collect(),
+        Value::Object(entries) => {
+            entries.into_iter().map(|(key, value)| (mask(&key, &[]), masked(value))).collect()
+        }
+        other => other,
     }
 }
 

@@ -68,6 +68,13 @@ fn a_failed_create_is_looked_into_before_a_second_one() {
         ("lost, but done", vec![none(), lost(), found()], "none", false, "GET POST GET"),
         ("lost, not done", vec![none(), lost(), none(), ok()], "none", true, "GET POST GET POST"),
         (
+            "lost, and nobody may look",
+            vec![none(), lost(), status(403)],
+            "connection_lost",
+            false,
+            "GET POST GET",
+        ),
+        (
             "dead of age, not done",
             vec![none(), Reply::Fail(Stage::Stale), none(), ok()],
             "none",
