@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import threading
+from pathlib import Path
 
 import pytest
-from cli.conftest import Declare, Plane, Run, live
+from cli.conftest import Declare, Plane, Run, cli, live
 from cli.terminal import Terminal
+from double import Double, answer
 
 
 def test_without_a_terminal_it_applies_and_asks_nobody(
@@ -99,6 +105,49 @@ def test_a_policy_says_what_becomes_of_drift(
     assert "Warning:" not in done.stderr
     assert plane.workloads[0]["model_name"] == model
     assert plane.slugs() == (["bot"] if code else ["bot", "absent"])
+
+
+@pytest.mark.parametrize("policy", ["fail", "warn", "ignore"])
+def test_what_is_left_as_it_is_is_not_created_either(
+    plane: Plane, run: Run, declare: Declare, policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if the workload goes away after the plan: nobody was shown a create."""
+    there = answer({"workloads": [live("bot", model_name="old")]})
+    with Double(there, *[answer({"workloads": []})] * 5) as double:
+        monkeypatch.setenv("INFERENCEKEY_BASE_URL", double.url)
+        run("apply", "-f", declare("bot"), "--on-drift", policy)
+        assert {request.method for request in double.journal.requests} == {"GET"}
+
+
+def test_a_file_on_standard_input_needs_a_yes_where_a_person_looks_on(
+    plane: Plane, declare: Declare
+) -> None:
+    """Nobody can answer there, and nothing was asked."""
+    with open(declare("bot"), encoding="utf-8") as file:
+        text = file.read()
+    for flags, code, left in (([], 1, []), (["--yes"], 0, ["bot"])):
+        ours, theirs = pty.openpty()
+        with os.fdopen(ours, "rb", buffering=0):
+            done = subprocess.run(
+                cli("apply", "-f", "-", "--format", "json", *flags),
+                input=text, stdout=subprocess.DEVNULL, stderr=theirs, text=True, timeout=15,
+                check=False,
+            )  # fmt: skip
+            os.close(theirs)
+        assert (done.returncode, plane.slugs()) == (code, left)
+
+
+def test_a_file_is_read_once_however_many_workloads_are_named(
+    plane: Plane, run: Run, declare: Declare, tmp_path: Path
+) -> None:
+    """A pipe has nothing to say a second time."""
+    pipe = tmp_path / "pipe.json"
+    os.mkfifo(pipe)
+    text = Path(declare("bot", "other")).read_text("utf-8")
+    writer = threading.Thread(target=pipe.write_text, args=(text,), daemon=True)
+    writer.start()
+    assert run("apply", "-f", str(pipe), "bot", "other").returncode == 0
+    assert plane.slugs() == ["bot", "other"]
 
 
 def test_a_conflict_stops_before_any_write(plane: Plane, run: Run, declare: Declare) -> None:

@@ -8,6 +8,8 @@ import pytest
 from cli.conftest import Plane, Run, live
 from cli.terminal import Terminal
 
+from inferencekey.cli.ready import until_ready
+
 
 def test_ready_workloads_are_told_with_their_time(plane: Plane, run: Run) -> None:
     """Progress is on stderr; stdout has nothing but what `--json` asks for."""
@@ -29,6 +31,27 @@ def test_not_in_time_is_an_exit_code_of_its_own(plane: Plane, run: Run) -> None:
         "[wait_timeout]\n\nhint: it goes on starting: wait again with `inferencekey wait`, "
         "perhaps longer\n"
     )
+
+
+def test_what_is_ready_is_told_though_another_is_late(plane: Plane, run: Run) -> None:
+    """As JSON, beside the error: a script need not ask again."""
+    plane.workloads += [live("bot", phase="ready"), live("slow", phase="provisioning")]
+    done = run("wait", "bot", "slow", "--timeout", "0.5", "--json")
+    assert done.returncode == 3
+    assert [one["slug"] for one in json.loads(done.stdout)["workloads"]] == ["bot"]
+
+
+def test_a_slow_first_workload_leaves_the_others_a_second() -> None:
+    """One that is ready would else be taken for late, unasked."""
+    asked: list[float] = []
+
+    class Ready:
+        def wait_until_ready(self, slug: str, *, project: str | None, timeout: float) -> None:
+            asked.append(timeout)
+
+    addresses = [(None, "bot"), (None, "other")]
+    assert len(list(until_ready(Ready(), addresses, 0.0))) == 2  # type: ignore[arg-type]
+    assert asked == [0.0, 1.0]
 
 
 @pytest.mark.parametrize(

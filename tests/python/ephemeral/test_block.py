@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import stat
 import threading
 import warnings
@@ -258,10 +259,11 @@ def test_a_block_that_is_not_ready_is_deleted(state: Path) -> None:
     with (
         Double(hosted) as double,
         management(double) as mgmt,
-        pytest.raises(WorkloadFailed, match="no GPU"),
+        pytest.raises(WorkloadFailed, match="no GPU") as caught,
         ephemeral(mgmt, keep_on_error=True),
     ):
         raise AssertionError("the block runs")
+    assert caught.value.hint == "the workload is deleted again: correct the spec"
     assert hosted.left() == []
     assert entries(state) == []
 
@@ -314,6 +316,26 @@ def test_a_failed_clean_up_does_not_hide_the_error_of_the_block(
             assert said.endswith(error.__notes__[0])  # type: ignore[attr-defined]
         hosted._before = lambda request: None
         assert [one.id for one in mgmt.gc()] == ["wl_1"]
+    assert hosted.left() == []
+
+
+def test_a_journal_that_cannot_be_changed_hides_no_error(
+    mgmt: ManagementClient, hosted: Hosted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The workload is deleted all the same; an entry too many does no harm."""
+
+    def read_only(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(errno.EROFS, "Read-only file system", str(path))
+
+    error = Mine("mine")
+
+    def block() -> None:
+        monkeypatch.setattr(Path, "unlink", read_only)
+        raise error
+
+    with pytest.raises(Mine) as caught, ephemeral(mgmt):
+        block()
+    assert caught.value is error
     assert hosted.left() == []
 
 

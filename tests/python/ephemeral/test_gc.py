@@ -320,6 +320,21 @@ def test_what_the_platform_refuses_is_kept_and_told(
     assert hosted.left() == []
 
 
+def test_what_was_removed_is_told_though_the_platform_goes_away(state: Path) -> None:
+    """The rest is kept, and nobody asks for it in vain."""
+    hosted = Hosted()
+    refused = answer({"error": {"code": "c", "message": "revoked"}}, 401)
+    hosted._before = lambda request: None if len(hosted.left()) == 3 else refused
+    with Double(hosted) as double, management(double) as mgmt:
+        for digit in "123":
+            create(hosted, f"bot-{digit}", digit * 32)
+            leave(state, double, mark=digit * 32, workload_slug=f"bot-{digit}")
+        collected = mgmt.gc()
+        assert (len(collected), [type(one.error) for one in collected.kept]) == (1, [AuthError] * 2)
+        assert [request.method for request in double.journal.requests] == ["GET", "DELETE", "GET"]
+    assert len(entries(state)) == 2
+
+
 def test_a_platform_that_cannot_be_asked_is_an_error(state: Path) -> None:
     """At the first entry, and every entry is kept."""
     hosted = Hosted(refuse("GET", 401))
