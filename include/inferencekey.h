@@ -374,7 +374,8 @@ ikey_status ikey_queue_cancel(ikey_queue *queue,
                               uint64_t tag,
                               ikey_error **err);
 
-// Takes all events that are there, at most capacity, which is not 0; waits for the first one, at most timeout_ms.
+// Takes all events that are there, at most capacity, which is not 0; waits for the first one, at most timeout_ms. An
+// operation that gave a notice goes on when ikey_queue_take is called again: what is to be done about it comes first.
 // IKEY_OK: *count of events (at least 1) were written to events, in order; each is yours until ikey_event_free.
 // IKEY_TIMEOUT: nothing yet. IKEY_END: the queue was freed meanwhile on another thread.
 ikey_status ikey_queue_take(ikey_queue *queue,

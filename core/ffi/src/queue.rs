@@ -173,7 +173,8 @@ pub extern "C" fn ikey_queue_cancel(
     })
 }
 
-/// Takes all events that are there, at most capacity, which is not 0; waits for the first one, at most timeout_ms.
+/// Takes all events that are there, at most capacity, which is not 0; waits for the first one, at most timeout_ms. An
+/// operation that gave a notice goes on when ikey_queue_take is called again: what is to be done about it comes first.
 /// IKEY_OK: *count of events (at least 1) were written to events, in order; each is yours until ikey_event_free.
 /// IKEY_TIMEOUT: nothing yet. IKEY_END: the queue was freed meanwhile on another thread.
 #[unsafe(no_mangle)]

@@ -3,6 +3,7 @@
 //! - [`Queue::submit`] hands an operation to the reactor, a thread that polls many of them over one `poll(2)` ([`reactor`]).
 //! - Their events gather in order in a shared list; [`Queue::take`] empties it in batches.
 //! - An operation whose events are not taken is not polled, so its socket is not read: back-pressure as for a single one.
+//! - A notice holds its operation until the host, which has taken it, takes again: what it does about a notice comes first.
 
 mod bell;
 mod reactor;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use self::bell::Bell;
 use crate::error::{Class, Error, code};
-use crate::operation::{CancelToken, Event, Operation};
+use crate::operation::{CancelToken, Event, EventKind, Operation};
 
 /// Events of one operation that may wait to be taken before it is polled no further.
 const BACKLOG: usize = 4;
@@ -46,6 +47,8 @@ struct State {
     submitted: Vec<Submitted>,
     running: Vec<(u64, CancelToken)>,
     ready: VecDeque<Waiting>,
+    /// The notices of the last [`Queue::take`], which their operations wait behind.
+    told: Vec<Room>,
     closed: bool,
 }
 
@@ -54,10 +57,35 @@ struct Submitted {
     operation: Operation,
 }
 
-/// An outcome in the list, and the count of its operation's outcomes there.
+/// An outcome in the list, and the room that it takes in its operation's backlog.
 struct Waiting {
     taken: Taken,
+    room: Room,
+}
+
+/// Places in the backlog of one operation.
+struct Room {
     backlog: Arc<AtomicUsize>,
+    places: usize,
+}
+
+impl Room {
+    /// For `outcome`; a notice takes the whole backlog.
+    fn take(backlog: &Arc<AtomicUsize>, outcome: &Result<Option<Event>, Error>) -> Self {
+        let places = if is_notice(outcome) { BACKLOG } else { 1 };
+        backlog.fetch_add(places, Ordering::AcqRel);
+        Self { backlog: Arc::clone(backlog), places }
+    }
+
+    /// True if the operation had none and has some now.
+    fn give_back(&self) -> bool {
+        let taken = self.backlog.fetch_sub(self.places, Ordering::AcqRel);
+        taken >= BACKLOG && taken - self.places < BACKLOG
+    }
+}
+
+fn is_notice(outcome: &Result<Option<Event>, Error>) -> bool {
+    matches!(outcome, Ok(Some(event)) if event.kind == EventKind::Notice)
 }
 
 impl Queue {
@@ -96,26 +124,30 @@ impl Queue {
     }
 
     /// Everything that is ready, at most `max`; waits for the first at most `wait` (`None`: for ever). Empty: nothing
-    /// yet.
+    /// yet. The operations whose notices were in the last batch go on now.
     pub fn take(&self, max: usize, wait: Option<Duration>) -> Vec<Taken> {
+        let told = std::mem::take(&mut self.shared.lock().told);
+        self.go_on(told);
         let mut state = self.shared.wait_for_outcomes(wait);
         let count = max.min(state.ready.len());
-        let batch: Vec<Waiting> = state.ready.drain(..count).collect();
+        let mut taken = Vec::with_capacity(count);
+        let mut rooms = Vec::with_capacity(count);
+        let State { ready, told, .. } = &mut *state;
+        for waiting in ready.drain(..count) {
+            let rooms = if is_notice(&waiting.taken.outcome) { &mut *told } else { &mut rooms };
+            rooms.push(waiting.room);
+            taken.push(waiting.taken);
+        }
         drop(state);
-        self.hand_over(batch)
+        self.go_on(rooms);
+        taken
     }
 
-    fn hand_over(&self, batch: Vec<Waiting>) -> Vec<Taken> {
-        let mut may_go_on = false;
-        let taken = batch.into_iter().map(|waiting| {
-            may_go_on |= waiting.backlog.fetch_sub(1, Ordering::AcqRel) == BACKLOG;
-            waiting.taken
-        });
-        let taken = taken.collect();
-        if may_go_on {
+    fn go_on(&self, rooms: Vec<Room>) {
+        let go_on = rooms.iter().filter(|room| room.give_back()).count();
+        if go_on > 0 {
             self.shared.bell.ring();
         }
-        taken
     }
 }
 

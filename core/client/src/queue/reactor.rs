@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::bell::{Bell, TaskWaker};
-use super::{BACKLOG, Shared, Submitted, Taken, Waiting};
+use super::{BACKLOG, Room, Shared, Submitted, Taken, Waiting};
 use crate::driver::block::sleep;
 use crate::driver::{Direction, Interests, collect, now};
 use crate::error::Error;
@@ -147,9 +147,8 @@ impl Task {
             };
             let outcome = outcome.transpose();
             let goes_on = matches!(outcome, Ok(Some(_)));
-            self.backlog.fetch_add(1, Ordering::AcqRel);
-            let taken = Taken { tag: self.tag, outcome };
-            outcomes.push(Waiting { taken, backlog: Arc::clone(&self.backlog) });
+            let room = Room::take(&self.backlog, &outcome);
+            outcomes.push(Waiting { taken: Taken { tag: self.tag, outcome }, room });
             if !goes_on {
                 return false;
             }

@@ -23,6 +23,16 @@ fn counting(count: usize) -> Operation {
     })
 }
 
+/// Tells the host something, does something that the host has to know of before, and ends.
+fn telling(done: mpsc::Sender<()>) -> Operation {
+    operation(|outbox| async move {
+        let notice = Event { kind: EventKind::Notice, ..event("soon".to_owned()) };
+        outbox.hand_over(notice).await;
+        done.send(()).unwrap_or_default();
+        Ok(())
+    })
+}
+
 fn sleeping() -> Operation {
     operation(|_| async {
         driver::sleep(Duration::from_secs(3600)).await;
@@ -109,6 +119,33 @@ fn an_untaken_backlog_stops_the_operation() {
         && put.recv_timeout(Duration::from_millis(50)).is_ok();
     assert!(!ahead, "events were made that nobody had room for");
     take_until_ends(&queue, 1);
+}
+
+#[test]
+fn an_operation_waits_behind_its_notice_until_the_host_takes_again() {
+    let queue = Queue::new(None).expect("a thread");
+    let (sender, done) = mpsc::channel();
+    queue.submit(telling(sender), 1);
+    assert_eq!(queue.take(8, LIMIT).len(), 1);
+    // The thread runs on, past the notice for another operation, but not for this one.
+    queue.submit(sleeping(), 2);
+    queue.submit(sleeping(), 3);
+    assert!(done.recv_timeout(Duration::from_millis(50)).is_err(), "it did not wait");
+    assert!(queue.take(8, Some(Duration::ZERO)).is_empty());
+    done.recv_timeout(Duration::from_secs(10)).expect("it goes on");
+    take_until_ends(&queue, 1);
+}
+
+#[test]
+fn an_operation_that_waits_behind_its_notice_can_be_cancelled() {
+    let queue = Queue::new(None).expect("a thread");
+    let (sender, done) = mpsc::channel();
+    queue.submit(telling(sender), 1);
+    assert_eq!(queue.take(8, LIMIT).len(), 1);
+    queue.cancel(1);
+    let ended = take_until_ends(&queue, 1);
+    assert!(matches!(&ended[0].outcome, Err(error) if error.code == "cancelled"));
+    assert!(done.try_recv().is_err(), "it went on");
 }
 
 #[test]
