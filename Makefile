@@ -14,7 +14,7 @@ SECONDS ?= 60
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
 RUST_SOURCES := $(shell find core -path core/target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
-BUILD_SOURCES := $(RUST_SOURCES) include/inferencekey.h build_ffi.py setup.py pyproject.toml
+BUILD_SOURCES := $(RUST_SOURCES) include/inferencekey.h $(wildcard inferencekey/_native.[hc]) build_ffi.py setup.py pyproject.toml
 
 .PHONY: help
 help: ## List the targets

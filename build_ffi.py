@@ -14,6 +14,9 @@ from cffi import FFI
 
 ROOT = Path(__file__).resolve().parent
 HEADER = ROOT / "include" / "inferencekey.h"
+# What Python calls besides: the functions above in groups that are one crossing each.
+OWN_HEADER = ROOT / "inferencekey" / "_native.h"
+OWN_SOURCE = OWN_HEADER.with_suffix(".c")
 
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 DEFINE = re.compile(r"#\s*define\s+(\w+)(\([^)]*\))?[ \t]*(.*)")
@@ -50,13 +53,6 @@ def declarations(header: str) -> str:
     return code
 
 
-# What `_ffi.py` keeps in boxes: variables of C that hold one handle, and free it when they go. They
-# do so in C, because a signal handler may run, and raise, in whatever Python code runs then; there
-# the exception would be lost, and Ctrl-C with it.
-BOXED = ("client", "op", "event", "error")
-FREE_BOXED = "static void free_boxed_{0}(ikey_{0} **box)"
-
-
 def _nesting(directive: str) -> int:
     if re.match(r"#\s*if", directive):
         return 1
@@ -66,18 +62,16 @@ def _nesting(directive: str) -> int:
 def ffibuilder() -> FFI:
     """The module's description, as `setup.py` hands it to cffi."""
     ffi = FFI()
-    ffi.cdef(declarations(HEADER.read_text(encoding="utf-8")))
-    signatures = [FREE_BOXED.format(kind) for kind in BOXED]
-    ffi.cdef("".join(f"{signature};\n" for signature in signatures))
-    bodies = [f"{{ (void)ikey_{kind}_free(*box); }}" for kind in BOXED]
-    functions = [f"{signature} {body}" for signature, body in zip(signatures, bodies, strict=True)]
+    for header in (HEADER, OWN_HEADER):
+        ffi.cdef(declarations(header.read_text(encoding="utf-8")))
     origin = "@loader_path" if sys.platform == "darwin" else "$ORIGIN"
     ffi.set_source(
         "inferencekey._native",
-        "\n".join(['#include "inferencekey.h"', *functions]),
-        include_dirs=[str(HEADER.parent)],
+        "\n".join(f'#include "{file.name}"' for file in (HEADER, OWN_HEADER, OWN_SOURCE)),
+        include_dirs=[str(HEADER.parent), str(OWN_HEADER.parent)],
         libraries=["inferencekey"],
-        depends=[str(HEADER), str(ROOT / "build_ffi.py"), str(ROOT / "setup.py")],
+        depends=[str(file) for file in (HEADER, OWN_HEADER, OWN_SOURCE, Path(__file__))]
+        + [str(ROOT / "setup.py")],
         # The library ships beside the module, wherever the package is installed.
         extra_compile_args=["-g0"],
         extra_link_args=[f"-Wl,-rpath,{origin}"],

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, TypeVar
 
-    from inferencekey._native import Box
+    from inferencekey._native import Held
     from inferencekey._retry import RetryPolicy
     from inferencekey._timeouts import Timeouts
 
@@ -44,13 +44,13 @@ class Bound:
         self._options = options
         self._secrets = secrets
         # The core's objects by the forks before their process: each is good where it was made.
-        self._natives: dict[int, Box] = {}
+        self._natives: dict[int, Held] = {}
         self._handle()
 
-    def _make(self) -> Box:
+    def _make(self) -> Held:
         raise NotImplementedError
 
-    def _handle(self) -> Box:
+    def _handle(self) -> Held:
         """The core's object of this process, with connections of its own."""
         forks = _ffi.Process.forks
         native = self._natives.get(forks)
@@ -88,18 +88,18 @@ class Bound:
         grace_ms: how much longer it may run when a signal handler raises.
         on_creating: called before an ephemeral workload is created.
         """
-        with self._start(operation, request) as running:
-            running.on_creating = on_creating
-            try:
-                event = running.take()
-                if event is None:
-                    raise InternalError(f"{operation}: it ended without a result")
-                # The end is waited for: the connection is good for the next call only after it.
-                running.take()
-            except BaseException:
-                running.linger(grace_ms)
-                raise
-            return event
+        running = self._start(operation, request)
+        running.on_creating = on_creating
+        try:
+            event = running.take()
+        except BaseException:
+            running.linger(grace_ms)
+            # The traceback keeps it alive.
+            running.free()
+            raise
+        if event is None:
+            raise InternalError(f"{operation}: it ended without a result")
+        return event
 
     def _ask(
         self,
@@ -163,10 +163,10 @@ class Client(Bound):
 
     _closed = False
 
-    def _make(self) -> Box:
+    def _make(self) -> Held:
         return _ffi.client_new(with_secrets(self._options, self._secrets))
 
-    def _handle(self) -> Box:
+    def _handle(self) -> Held:
         native = super()._handle()
         if self._closed:
             _ffi.client_close(native)

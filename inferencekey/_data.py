@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from inferencekey._native import Box
+    from inferencekey._native import Held
 else:
     Any = object
 
@@ -164,7 +164,7 @@ class Endpoint(Bound):
         self._bind(options, secrets)
         self.workload_slug = self._facts()["workload_slug"]
 
-    def _make(self) -> Box:
+    def _make(self) -> Held:
         options = with_secrets(self._options, self._secrets)
         return _ffi.client_endpoint(self._client._handle(), options)
 
@@ -238,10 +238,13 @@ def _chat(
     max_tokens: int | None,
     timeout: float | Timeouts | None,
 ) -> _marshal.Request:
-    return _marshal.Request(
-        prompt=prompt,
-        messages=messages,
-        temperature=temperature,
-        max_tokens=max_tokens,
-        **clock_options(timeout),
-    )
+    request = _marshal.Request(clock_options(timeout))
+    if prompt is not None:
+        request["prompt"] = prompt
+    if messages is not None:
+        request["messages"] = messages
+    if temperature is not None:
+        request["temperature"] = temperature
+    if max_tokens is not None:
+        request["max_tokens"] = max_tokens
+    return request

@@ -16,15 +16,23 @@ from inferencekey._results import Partial, ReadinessEvent, Vectors
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
     from typing import Any, NoReturn
 
-    from inferencekey._native import Box
+    from inferencekey._native import Held
     from inferencekey._retry import Retry
     from inferencekey._secret import Secret
 
 ffi = _native.ffi
 lib = _native.lib
+unpack = ffi.unpack
+
+# Names of this module are found faster than the library's.
+OK = lib.IKEY_OK
+TIMEOUT = lib.IKEY_TIMEOUT
+BUSY = lib.IKEY_ERROR_BUSY
+NOTICE = lib.IKEY_EVENT_NOTICE
+HELD = ffi.typeof("ikey_py_held *")
+NO_VECTORS = Vectors(b"", 1)
 
 if lib.ikey_abi_version() != lib.IKEY_ABI_VERSION:
     raise ImportError(
@@ -69,43 +77,40 @@ def _forked() -> None:
 os.register_at_fork(after_in_child=_forked)
 
 
-def client_new(options: Secret) -> Box:
+def client_new(options: Secret) -> Held:
     """A client of one plane. Sends nothing."""
-    box, err = _box("ikey_client"), _box("ikey_error")
-    length = len(options.reveal())
-    _check(lib.ikey_client_new(options.reveal(), length, box, err), err)
-    return box
+    client = _held()
+    _check(lib.ikey_py_client_new(options.reveal(), len(options.reveal()), client), client)
+    return client
 
 
-def client_endpoint(client: Box, options: Secret) -> Box:
+def client_endpoint(client: Held, options: Secret) -> Held:
     """An endpoint of a data client. Sends nothing."""
-    box, err = _box("ikey_client"), _box("ikey_error")
-    length = len(options.reveal())
-    _check(lib.ikey_client_endpoint(client[0], options.reveal(), length, box, err), err)
-    return box
+    endpoint, length = _held(), len(options.reveal())
+    _check(lib.ikey_py_client_endpoint(client, options.reveal(), length, endpoint), endpoint)
+    return endpoint
 
 
-def client_describe(client: Box) -> dict[str, Any]:
+def client_describe(client: Held) -> dict[str, Any]:
     """Plane, base URL, host, project, workload slug and the token's display form."""
-    box, err = _box("ikey_event"), _box("ikey_error")
-    _check(lib.ikey_client_describe(client[0], box, err), err)
-    facts: dict[str, Any] = decode(Event(box).head)
+    given = _held()
+    _check(lib.ikey_py_client_describe(client, given), given)
+    facts: dict[str, Any] = decode(Event(given).head)
     return facts
 
 
-def client_close(client: Box) -> None:
+def client_close(client: Held) -> None:
     """Ends what runs on the client and its endpoints, on any thread, and refuses new calls."""
-    err = _box("ikey_error")
-    _check(lib.ikey_client_close(client[0], err), err)
+    given = _held()
+    _check(lib.ikey_py_client_close(client, given), given)
 
 
 def spec_file_read(file: Secret, options: Secret) -> bytes:
     """The specs of a file, as JSON. Sends nothing."""
-    box, err = _box("ikey_event"), _box("ikey_error")
-    sizes = len(file.reveal()), len(options.reveal())
-    status = lib.ikey_spec_file_read(file.reveal(), sizes[0], options.reveal(), sizes[1], box, err)
-    _check(status, err)
-    return Event(box).head
+    given, texts = _held(), (file.reveal(), options.reveal())
+    sizes = len(texts[0]), len(texts[1])
+    _check(lib.ikey_py_spec_file_read(texts[0], sizes[0], texts[1], sizes[1], given), given)
+    return Event(given).head
 
 
 class Operation:
@@ -116,42 +121,41 @@ class Operation:
     before a line of the log.
     """
 
-    __slots__ = ("_box", "_on_retry", "before_notice", "ended", "on_creating")
+    __slots__ = ("_native", "_on_retry", "before_notice", "ended", "on_creating")
     on_creating: Callable[[dict[str, Any]], None] | None
     before_notice: Callable[[], None] | None
 
     def __init__(
-        self, client: Box, name: str, request: bytes, on_retry: Callable[[Retry], None] | None
+        self, client: Held, name: str, request: bytes, on_retry: Callable[[Retry], None] | None
     ) -> None:
         self.ended = False
         self._on_retry = on_retry
         self.on_creating = None
         self.before_notice = None
-        self._box, err = _box("ikey_op"), _box("ikey_error")
+        self._native = native = _held()
         op = name.encode("ascii")
-        status = lib.ikey_op_submit(
-            client[0], op, len(op), request, len(request), ffi.NULL, self._box, err
-        )
-        _check(status, err)
+        status = lib.ikey_py_op_submit(client, op, len(op), request, len(request), native)
+        if status < 0:
+            _raise(native)
 
     def next(self, wait_ms: int = SLICE_MS) -> Event | None:
         """The next event; None if `wait_ms` brought none, or if the operation `ended`."""
-        box, err = _box("ikey_event"), _box("ikey_error")
-        status = lib.ikey_op_next(self._box[0], wait_ms, box, err)
-        if status == lib.IKEY_OK:
-            event = Event(box)
-            if event.kind != lib.IKEY_EVENT_NOTICE:
+        given = _held()
+        status = lib.ikey_py_op_next(self._native, wait_ms, given)
+        if status == OK:
+            event = Event(given)
+            if event.kind != NOTICE:
                 return event
             self._notice(decode(event.head))
             return None
-        if status == lib.IKEY_TIMEOUT:
+        if status == TIMEOUT:
             return None
-        if status == lib.IKEY_ERROR_BUSY:
+        if status == BUSY:
             raise _errors.ValidationError(
                 "another thread waits for this stream: one thread at a time may read it"
             )
         self.free()
-        _check(status, err)
+        _check(status, given)
         return None
 
     def _notice(self, notice: dict[str, Any]) -> None:
@@ -182,19 +186,7 @@ class Operation:
     def free(self) -> None:
         """Ends the operation, and closes its connection if it was not over. Never blocks."""
         self.ended = True
-        lib.ikey_op_free(self._box[0])
-        self._box[0] = ffi.NULL
-
-    def __enter__(self) -> Operation:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.free()
+        lib.ikey_py_op_free(self._native)
 
 
 class Event:
@@ -202,45 +194,28 @@ class Event:
 
     __slots__ = ("head", "kind", "raw", "vectors")
 
-    def __init__(self, box: Box) -> None:
-        self.kind = _event_kind(box)
-        self.head = _event_bytes(lib.ikey_event_head, box)
-        self.raw = _event_bytes(lib.ikey_event_raw, box)
-        self.vectors = _event_vectors(box)
-        lib.ikey_event_free(box[0])
-        box[0] = ffi.NULL
+    def __init__(self, given: Held) -> None:
+        self.kind = given.kind
+        self.head = unpack(given.head, given.head_length)
+        self.raw = unpack(given.raw, given.raw_length)
+        self.vectors = _vectors(given) if given.rows else NO_VECTORS
 
 
-def _event_kind(box: Box) -> int:
-    kind, err = ffi.new("int32_t *"), _box("ikey_error")
-    _check(lib.ikey_event_kind(box[0], kind, err), err)
-    return int(kind[0])
+def _vectors(given: Held) -> Vectors:
+    size = given.rows * given.columns * ffi.sizeof("double")
+    return Vectors(bytes(ffi.buffer(given.values, size)), given.columns)
 
 
-def _event_bytes(view: Any, box: Box) -> bytes:
-    start, length, err = ffi.new("const uint8_t **"), ffi.new("size_t *"), _box("ikey_error")
-    _check(view(box[0], start, length, err), err)
-    return bytes(ffi.buffer(start[0], length[0]))
-
-
-def _event_vectors(box: Box) -> Vectors:
-    values, err = ffi.new("const double **"), _box("ikey_error")
-    rows, columns = ffi.new("size_t *"), ffi.new("size_t *")
-    _check(lib.ikey_event_vectors(box[0], values, rows, columns, err), err)
-    size = rows[0] * columns[0] * ffi.sizeof("double")
-    return Vectors(bytes(ffi.buffer(values[0], size)), columns[0])
-
-
-def _check(status: int, err: Box) -> None:
-    """Raises what `err` says if the status is an error."""
+def _check(status: int, given: Held) -> None:
+    """Raises what was given if the status is an error."""
     if status < 0:
-        _raise(err)
+        _raise(given)
 
 
-def _raise(err: Box) -> NoReturn:
-    start, length = ffi.new("const uint8_t **"), ffi.new("size_t *")
-    lib.ikey_error_json(err[0], start, length)
-    facts = decode(bytes(ffi.buffer(start[0], length[0])))
+def _raise(given: Held) -> NoReturn:
+    facts = decode(unpack(given.head, given.head_length))
+    # The traceback keeps it alive.
+    lib.ikey_py_drop(given)
     raise exception(facts)
 
 
@@ -257,20 +232,10 @@ def exception(facts: dict[str, Any]) -> _errors.InferenceKeyError:
     return kind(message, **attributes)
 
 
-# What frees the handle in a box of each C type. It is no Python code: there a signal handler might
-# raise where nobody can catch it.
-_FREE = {
-    "ikey_client": lib.free_boxed_client,
-    "ikey_op": lib.free_boxed_op,
-    "ikey_event": lib.free_boxed_event,
-    "ikey_error": lib.free_boxed_error,
-}
-
-
-def _box(kind: str) -> Box:
-    """Room for one handle, freed with the box.
+def _held() -> Held:
+    """Room for what a call gives; what is in it is freed with it.
 
     It exists before the call that fills it, so an exception from a signal handler at any point
     leaks nothing.
     """
-    return ffi.gc(ffi.new(f"{kind} **"), _FREE[kind])
+    return ffi.gc(ffi.new(HELD), lib.ikey_py_drop)

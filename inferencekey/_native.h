@@ -1,0 +1,34 @@
+// What `_ffi.py` calls besides the C ABI: its functions in pairs that belong together, so that Python crosses once for
+// what it needs at once. `build_ffi.py` compiles it into `inferencekey._native`. No rule stands here.
+
+// The handles that a Python object or a call holds, and views into what it was given last: the head, the raw bytes and the
+// vectors of `event`, or the JSON of `error` as head. All 0 when made; `ikey_py_drop` frees it.
+typedef struct {
+    ikey_client *client;
+    ikey_op *op;
+    ikey_event *event;
+    ikey_error *error;
+    int32_t kind;
+    const char *head;
+    size_t head_length;
+    const char *raw;
+    size_t raw_length;
+    const double *values;
+    size_t rows;
+    size_t columns;
+} ikey_py_held;
+
+// Frees the handles, and forgets them. It is no Python code: there a signal handler might raise where nobody can catch it.
+static void ikey_py_drop(ikey_py_held *held);
+
+// Each calls the function of the same name. A status below 0: `given->error` with its JSON as head.
+static int32_t ikey_py_client_new(const char *options, size_t length, ikey_py_held *given);
+static int32_t ikey_py_client_endpoint(ikey_py_held *client, const char *options, size_t length, ikey_py_held *given);
+static int32_t ikey_py_client_describe(ikey_py_held *client, ikey_py_held *given);
+static int32_t ikey_py_client_close(ikey_py_held *client, ikey_py_held *given);
+static int32_t ikey_py_spec_file_read(const char *file, size_t file_length, const char *options, size_t options_length,
+                                      ikey_py_held *given);
+static int32_t ikey_py_op_submit(ikey_py_held *client, const char *name, size_t name_length, const char *request,
+                                 size_t request_length, ikey_py_held *given);
+static int32_t ikey_py_op_next(ikey_py_held *op, int32_t timeout_ms, ikey_py_held *given);
+static void ikey_py_op_free(ikey_py_held *op);
