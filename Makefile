@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CARGO := cargo
 CARGO_IN_CORE := cd core && $(CARGO)
+BENCH := build/bench
 TARGET ?= sse
 SECONDS ?= 60
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
@@ -35,6 +36,8 @@ test: lint header-check docs test-rust test-c test-python test-package ## Run ev
 lint: $(VENV)/.dev ## Check formatting, clippy, ruff and mypy --strict
 	$(CARGO_IN_CORE) fmt --all --check
 	$(CARGO_IN_CORE) clippy --quiet --locked --all-targets -- -D warnings
+	cd bench/native && $(CARGO) fmt --all --check
+	cd bench/native && $(CARGO) clippy --quiet --locked --all-targets --target-dir ../../build/native -- -D warnings
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
@@ -69,9 +72,10 @@ docs-serve: $(VENV)/.docs ## Show the site on http://127.0.0.1:8000, and what is
 pictures: $(VENV)/.built $(VENV)/.docs ## Take the pictures of the terminal in the documentation anew
 	$(BIN)/python tools/terminal_pictures
 
-.PHONY: performance
-performance: $(VENV)/.built ## Measure the SDK beside the standard library, and put the tables into docs/performance.md
-	$(BIN)/python bench/tables.py --write
+.PHONY: bench
+bench: $(BENCH)/.native $(BENCH)/.sdk ## Measure the SDK beside other clients; ROWS=unary,stream and CLIENTS=limit,sdk_sync pick some, QUICK=1 hurries
+	@$(BENCH)/venv/bin/python bench $(if $(ROWS),--rows $(ROWS)) $(if $(CLIENTS),--clients $(CLIENTS)) \
+	    $(if $(QUICK),--quick) $(if $(ROWS)$(CLIENTS)$(QUICK),,--page)
 
 .PHONY: soak
 soak: $(VENV)/.built $(VENV)/.dev ## Look for leaks over 100,000 calls of each kind (about half an hour)
@@ -115,6 +119,23 @@ $(VENV)/.built: $(BUILD_SOURCES) $(VENV)/.run
 	$(PIP_INSTALL) --no-build-isolation --no-deps --editable .
 	@touch $@
 
+# The benchmark has a venv of its own: the wheel is measured as users get it, beside its peers.
+$(BENCH)/.peers: requirements/bench.lock
+	$(PYTHON) -m venv $(BENCH)/venv
+	$(BENCH)/venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(BENCH)/.sdk: $(BUILD_SOURCES) $(shell find inferencekey -name '*.py') $(BENCH)/.peers | $(VENV)/.dev
+	rm -rf build/lib.* $(BENCH)/wheel
+	$(BIN)/python -m build --wheel --no-isolation --outdir $(BENCH)/wheel . >$(BENCH)/wheel.log 2>&1 || { cat $(BENCH)/wheel.log; exit 1; }
+	$(BENCH)/venv/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(BENCH)/wheel/*.whl
+	@touch $@
+
+$(BENCH)/.native: $(shell find bench/native -name '*.rs' -o -name 'Cargo.*')
+	@mkdir -p $(@D)
+	cd bench/native && $(CARGO) build --quiet --release --locked --target-dir ../../build/native
+	@touch $@
+
 .PHONY: wheel
 wheel: $(VENV)/.dev ## Build the sdist and one abi3 wheel into dist/
 	$(BIN)/python -m build --no-isolation --outdir dist
@@ -138,7 +159,7 @@ format: $(VENV)/.dev ## Format all sources
 .PHONY: lock
 lock: $(VENV)/.dev ## Renew requirements/*.lock from requirements/*.in
 	$(PIP_INSTALL) uv
-	cd requirements && for name in run dev docs; do \
+	cd requirements && for name in run dev docs bench; do \
 	    ../$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 	        --no-header --no-annotate $$name.in -o $$name.lock; done
 
