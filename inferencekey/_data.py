@@ -13,6 +13,7 @@ from inferencekey._retry import Retry, RetryPolicy, hook
 from inferencekey._secret import Secret, environment, token, with_secrets
 from inferencekey._stream import TextStream
 from inferencekey._timeouts import Timeouts, clock_options
+from inferencekey._vectors import Parts
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`. `Any` stays a name for
 # `get_type_hints`.
@@ -223,12 +224,51 @@ class Endpoint(Bound):
         return TextStream(self._start("generate_text_stream", request))
 
     def embed(
-        self, *, input: str | list[str], timeout: float | Timeouts | None = None
+        self,
+        *,
+        input: str | list[str],
+        encoding_format: str | None = None,
+        batch_size: int | None = None,
+        concurrency: int | None = None,
+        timeout: float | Timeouts | None = None,
     ) -> EmbedResult:
-        """Embed each input, in order (wire.md 3.3). One string is a list of one."""
-        event = self._call("embed", _marshal.Request(input=input, **clock_options(timeout)))
-        head = _marshal.decode(event.head)
-        return EmbedResult(event.vectors, head["model"], event.raw)
+        """Embed each input, in order (wire.md 3.3). One string is a list of one.
+
+        More than `batch_size` inputs go out in parts, several at once, under one deadline; the
+        first part that fails ends the call. `.raw` is then the parts' answers as one.
+
+        encoding_format: `float`, or `base64`: float32 on the wire, less than half as long. A server
+            that does not give it is asked once by this endpoint. Default: the server's own.
+        batch_size: most inputs of one request. Default 2048, the limit of the OpenAI API.
+        concurrency: most requests at once. Default 8.
+        """
+        request = embed_request(input, encoding_format, batch_size, concurrency, timeout)
+        return embed_result(self._call("embed", request))
+
+
+def embed_request(
+    input: str | list[str],
+    encoding_format: str | None,
+    batch_size: int | None,
+    concurrency: int | None,
+    timeout: float | Timeouts | None,
+) -> _marshal.Request:
+    """The request of an `embed`, as the core takes it."""
+    return _marshal.Request(
+        input=input,
+        encoding_format=encoding_format,
+        batch_size=batch_size,
+        concurrency=concurrency,
+        **clock_options(timeout),
+    )
+
+
+def embed_result(event: _ffi.Event) -> EmbedResult:
+    """What the one event of an `embed` brings."""
+    head = _marshal.decode(event.head)
+    lengths = head.get("raw_length")
+    raw = event.raw if lengths is None else Parts(event.raw, lengths)
+    return EmbedResult(event.vectors, head["model"], raw)
 
 
 def _chat(

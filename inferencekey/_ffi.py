@@ -10,7 +10,8 @@ import os
 from inferencekey import _errors, _native, _retry
 from inferencekey._marshal import decode
 from inferencekey._plan import Plan
-from inferencekey._results import Partial, ReadinessEvent, Vectors
+from inferencekey._results import Partial, ReadinessEvent
+from inferencekey._vectors import Vectors
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
@@ -190,20 +191,29 @@ class Operation:
 
 
 class Event:
-    """A part of a result, copied out of the core."""
+    """A part of a result: copied out of the core, but for embeddings, which are views into it."""
 
     __slots__ = ("head", "kind", "raw", "vectors")
+    raw: Any
 
     def __init__(self, given: Held) -> None:
         self.kind = given.kind
         self.head = unpack(given.head, given.head_length)
-        self.raw = unpack(given.raw, given.raw_length)
-        self.vectors = _vectors(given) if given.rows else NO_VECTORS
+        if given.rows:
+            self.raw = _view(given, given.raw, given.raw_length)
+            size = given.rows * given.columns * ffi.sizeof("double")
+            self.vectors = Vectors(_view(given, given.values, size), given.columns)
+        else:
+            self.raw = unpack(given.raw, given.raw_length)
+            self.vectors = NO_VECTORS
 
 
-def _vectors(given: Held) -> Vectors:
-    size = given.rows * given.columns * ffi.sizeof("double")
-    return Vectors(bytes(ffi.buffer(given.values, size)), given.columns)
+def _view(given: Held, start: object, size: int) -> memoryview:
+    """Memory of what was given, which stays as long as the view does. Nothing is copied."""
+    # The view holds the pointer, and the pointer what would be called at its end. It is no Python
+    # code (see `_held`).
+    kept = ffi.gc(start, [given].append)
+    return memoryview(ffi.buffer(kept, size)).toreadonly()
 
 
 def _check(status: int, given: Held) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from inferencekey._record import Record
+from inferencekey._vectors import Parts, Vectors
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Iterator
+    from typing import Any, SupportsIndex
+
+    from numpy import ndarray
 
     from inferencekey._plan import Plan
 
@@ -59,17 +63,24 @@ class Answer(Record):
     """A record that keeps the server's answer: as bytes until somebody asks for it."""
 
     __slots__ = ("_raw",)
-    _raw: bytes | dict[str, Any]
+    _raw: bytes | memoryview | Parts | dict[str, Any]
 
     @property
     def raw(self) -> dict[str, Any]:
         """The decoded answer, untouched: key order, unknown keys, exact integers."""
         raw = self._raw
-        if isinstance(raw, bytes):
-            from inferencekey._marshal import decode
-
-            raw = self._raw = decode(raw)
+        if not isinstance(raw, dict):
+            raw = self._raw = _decoded(raw)
         return raw
+
+
+def _decoded(raw: bytes | memoryview | Parts) -> dict[str, Any]:
+    if isinstance(raw, Parts):
+        return raw.merged()
+    from inferencekey._marshal import decode
+
+    answer: dict[str, Any] = decode(bytes(raw))
+    return answer
 
 
 class TextResult(Answer):
@@ -134,7 +145,11 @@ class TextChunk(Answer):
 
 
 class EmbedResult(Answer):
-    """One embedding for each input, in the order of the inputs."""
+    """One embedding for each input, in the order of the inputs.
+
+    `len(result)` counts them, `result[0]` is one as a list. `numpy.asarray(result)`, `.numpy()`
+    and `.view()` read the core's own buffer, without a copy and without making lists.
+    """
 
     __slots__ = ("_embeddings", "_model")
     __match_args__ = ("embeddings", "model", "raw")
@@ -143,7 +158,7 @@ class EmbedResult(Answer):
         self,
         embeddings: list[list[float]] | Vectors,
         model: str,
-        raw: bytes | dict[str, Any] | None = None,
+        raw: bytes | memoryview | Parts | dict[str, Any] | None = None,
     ) -> None:
         self._embeddings = embeddings
         self._model = model
@@ -153,8 +168,12 @@ class EmbedResult(Answer):
         """The embeddings by their size: thousands of numbers tell a reader nothing."""
         if name != "embeddings":
             return super()._shown(name)
-        rows = self.embeddings
-        return f"<{len(rows)} x {len(rows[0]) if rows else 0}>"
+        return f"<{len(self)} x {len(self[0]) if len(self) else 0}>"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        # A view into the core's memory ends with the process, its bytes do not.
+        raw = bytes(self._raw) if isinstance(self._raw, memoryview) else self._raw
+        return type(self), (self._embeddings, self._model, raw)
 
     @property
     def embeddings(self) -> list[list[float]]:
@@ -164,29 +183,66 @@ class EmbedResult(Answer):
             embeddings = self._embeddings = embeddings.rows()
         return embeddings
 
+    def __len__(self) -> int:
+        """How many embeddings there are."""
+        return len(self._embeddings)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __getitem__(self, row: int) -> list[float]:
+        """One embedding; the others are not made into lists for it."""
+        embeddings = self._embeddings
+        return embeddings.row(row) if isinstance(embeddings, Vectors) else embeddings[row]
+
+    def __iter__(self) -> Iterator[list[float]]:
+        return (self[row] for row in range(len(self)))
+
+    def view(self) -> memoryview[float]:
+        """A read-only view of float64 with the shape (rows, columns), for whatever reads buffers.
+
+        It shares the core's memory, which stays as long as the view does. Once `.embeddings` has
+        been read, it is a copy of those lists.
+        """
+        embeddings = self._embeddings
+        vectors = embeddings if isinstance(embeddings, Vectors) else Vectors.of_rows(embeddings)
+        return vectors.view()
+
+    def __buffer__(self, flags: int) -> memoryview[float]:
+        """The buffer protocol, from Python 3.12 on: `memoryview(result)` is `result.view()`."""
+        return self.view()
+
+    def numpy(self) -> ndarray[Any, Any]:
+        """A read-only array of float64 with the shape (rows, columns), over the memory of `view`.
+
+        `.numpy().copy()` is one to write to.
+
+        Raises ConfigurationError where numpy is not installed: it is no dependency.
+        """
+        try:
+            import numpy
+        except ImportError:
+            from inferencekey._errors import ConfigurationError
+
+            raise ConfigurationError(
+                "embed: `.numpy()` needs numpy, which is not installed", hint="pip install numpy"
+            ) from None
+        array = numpy.asarray(self.view())
+        return array if len(self) else array.reshape(0, 0)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> ndarray[Any, Any]:
+        """What `numpy.asarray(result)` takes."""
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            if copy is False:
+                raise ValueError("numbers of another dtype are a copy: leave out copy=False")
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
     @property
     def model(self) -> str:
         """What answered, in the server's words."""
         return self._model
-
-
-class Vectors:
-    """Rows of float64 in one buffer, as the core hands them over."""
-
-    __slots__ = ("columns", "values")
-
-    def __init__(self, values: bytes, columns: int) -> None:
-        self.values = values
-        self.columns = columns
-
-    def __reduce__(self) -> tuple[type[Vectors], tuple[bytes, int]]:
-        return Vectors, (self.values, self.columns)
-
-    def rows(self) -> list[list[float]]:
-        """The rows as lists."""
-        view: memoryview[float] = memoryview(self.values).cast("d")
-        starts = range(0, len(view), self.columns)
-        return [list(view[start : start + self.columns]) for start in starts]
 
 
 class ReadinessEvent(Record):

@@ -95,7 +95,7 @@ ADDITIONS: list[tuple[type, str, set[str]]] = [
     (DataClient, "endpoint", set()),
     (Endpoint, "generate_text", {"timeout"}),
     (Endpoint, "generate_text_stream", {"timeout", "on_truncated"}),
-    (Endpoint, "embed", {"timeout"}),
+    (Endpoint, "embed", {"encoding_format", "batch_size", "concurrency", "timeout"}),
 ]
 
 # Type, fields in order with their defaults (wire.md 6.1), and what we added after them.

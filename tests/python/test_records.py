@@ -23,7 +23,7 @@ from inferencekey import (
     TextResult,
     Timeouts,
 )
-from inferencekey._results import Vectors
+from inferencekey._vectors import Vectors
 
 RECORDS = [
     EndpointRef("acme", "bot", plan=Plan("create"), changed=True),

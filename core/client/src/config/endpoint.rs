@@ -1,9 +1,30 @@
 //! Binding of the data plane: one workload, one data key (wire.md 1.1, 1.4).
 
+use std::sync::{Arc, OnceLock};
+
 use super::{Config, arguments, token, wrong_kind};
 use crate::error::{Error, code};
 use crate::secret::{Kind, Secret};
 use crate::spec::slug;
+
+/// Does the server give embeddings as base64? Not known before it has been asked.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Base64(Arc<OnceLock<bool>>);
+
+impl Base64 {
+    pub(crate) fn is_known(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    pub(crate) fn is_refused(&self) -> bool {
+        self.0.get() == Some(&false)
+    }
+
+    /// The first answer counts.
+    pub(crate) fn learn(&self, given: bool) {
+        self.0.get_or_init(|| given);
+    }
+}
 
 /// What an endpoint handle adds to its client.
 #[derive(Debug, Clone)]
@@ -11,6 +32,7 @@ pub(crate) struct Endpoint {
     /// Canonical.
     pub(crate) workload_slug: String,
     pub(crate) key: Secret,
+    pub(crate) base64: Base64,
 }
 
 impl Endpoint {
@@ -32,7 +54,7 @@ impl Endpoint {
             return Err(wrong_kind("api_key", "a control token", "the data plane")
                 .hint("give a data key (`ik_live_…`)"));
         }
-        Ok(Self { workload_slug, key })
+        Ok(Self { workload_slug, key, base64: Base64::default() })
     }
 }
 

@@ -17,6 +17,8 @@ use crate::operation::Vectors;
 pub(super) struct Embeddings<'a> {
     pub(super) model: Cow<'a, str>,
     pub(super) vectors: Vectors,
+    /// Did they come as base64?
+    pub(super) base64: bool,
 }
 
 /// Reads a whole answer to `inputs` texts.
@@ -33,8 +35,9 @@ pub(super) fn read(body: &[u8], inputs: usize) -> Result<Embeddings<'_>, Fault> 
     if !answer.has_data {
         return Err(Fault::Unreadable("`data` is not a list".to_owned()));
     }
+    let base64 = rows.base64;
     let vectors = rows.in_order().map_err(Fault::Unreadable)?;
-    Ok(Embeddings { model: answer.model.value().unwrap_or_default(), vectors })
+    Ok(Embeddings { model: answer.model.value().unwrap_or_default(), vectors, base64 })
 }
 
 /// The rows so far, as they arrive.
@@ -48,6 +51,7 @@ struct Rows {
     indexes: Vec<Option<usize>>,
     /// Where in a row the reader is.
     column: Option<usize>,
+    base64: bool,
 }
 
 impl Rows {
@@ -60,6 +64,7 @@ impl Rows {
             columns: 0,
             indexes: Vec::with_capacity(inputs),
             column: None,
+            base64: false,
         }
     }
 
@@ -291,6 +296,7 @@ impl<'de> Visitor<'de> for Row<'_> {
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
         let row = self.rows.indexes.len();
+        self.rows.base64 = true;
         let bytes = STANDARD.decode(text).map_err(|error| {
             E::custom(format!("`data[{row}].embedding` is not base64 ({error})"))
         })?;

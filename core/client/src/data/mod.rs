@@ -1,11 +1,12 @@
 //! The data plane: chat, chat streams, embeddings (wire.md 3).
 //!
 //! Rules are functions over bytes: [`request`] makes bodies, [`completion`], [`chunk`] and [`embeddings`] read answers in one
-//! pass. [`form`] tells a stream from other answers, and [`stream`] follows it under its clocks.
+//! pass. [`embed`] asks for many embeddings in parts. [`form`] tells a stream from other answers, and [`stream`] follows it under its clocks.
 
 mod batch;
 mod chunk;
 mod completion;
+mod embed;
 mod embeddings;
 mod form;
 mod mislabelled;
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::json;
 
+pub(crate) use embed::embed;
 pub(crate) use request::{ChatArguments, EmbedArguments, OnTruncated};
 pub(crate) use stream::stream;
 
@@ -112,23 +114,6 @@ pub(crate) async fn chat(context: &Context, body: Bytes, call: &Call) -> Result<
     let completion::Completion { text, model, finish_reason } = read;
     let head = json!({"text": text, "model": model, "finish_reason": finish_reason});
     Ok(event(head.to_string().into_bytes(), answer.body))
-}
-
-/// Rows of numbers for texts; `inputs` of them.
-pub(crate) async fn embed(
-    context: &Context,
-    body: Bytes,
-    inputs: usize,
-    call: &Call,
-) -> Result<Event, Error> {
-    let request = context.embeddings_request(body);
-    let answer = context.transport().call(&request, call).await?;
-    let read = embeddings::read(&answer.body, inputs);
-    let embeddings = read.map_err(|fault| context.fault(fault, &answer))?;
-    let (model, vectors) = (embeddings.model, embeddings.vectors);
-    let head = json!({"model": model, "rows": inputs, "columns": vectors.columns});
-    let event = event(head.to_string().into_bytes(), answer.body);
-    Ok(Event { vectors: Some(vectors), ..event })
 }
 
 fn event(head: Vec<u8>, raw: Bytes) -> Event {

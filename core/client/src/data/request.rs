@@ -1,5 +1,7 @@
 //! Arguments of the data plane's calls, checked, and the bodies made of them (wire.md 1.4, 3.1, 3.3).
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
@@ -89,7 +91,7 @@ impl ChatArguments {
     }
 }
 
-fn push(body: &mut Vec<u8>, value: &impl serde::Serialize) {
+fn push(body: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
     // JSON values and finite numbers into memory: nothing that could fail.
     let _ = serde_json::to_writer(body, value);
 }
@@ -178,11 +180,15 @@ fn max_tokens(request: &Object) -> Result<Option<u32>, Error> {
 pub(crate) struct EmbedArguments {
     input: Vec<String>,
     encoding_format: Option<String>,
+    /// Most inputs of one request.
+    batch_size: usize,
+    /// Most requests at once.
+    pub(crate) concurrency: usize,
 }
 
 impl EmbedArguments {
     /// The keys of the request.
-    pub(crate) const KEYS: [&str; 2] = ["input", "encoding_format"];
+    pub(crate) const KEYS: [&str; 4] = ["input", "encoding_format", "batch_size", "concurrency"];
 
     /// Takes the arguments out of `request`.
     pub(crate) fn take(request: &mut Object) -> Result<Self, Error> {
@@ -191,7 +197,9 @@ impl EmbedArguments {
             let words = "`encoding_format` is float or base64";
             return Err(Error::invalid("encoding_format", words));
         }
-        Ok(Self { input: input(request)?, encoding_format })
+        let batch_size = count(request, "batch_size", BATCH_SIZE)?;
+        let concurrency = count(request, "concurrency", CONCURRENCY)?;
+        Ok(Self { input: input(request)?, encoding_format, batch_size, concurrency })
     }
 
     /// How many rows the answer has to have.
@@ -199,18 +207,48 @@ impl EmbedArguments {
         self.input.len()
     }
 
-    /// Always a list; `encoding_format` only if it was asked for.
-    pub(crate) fn body(&self, slug: &str) -> Bytes {
+    /// Where the inputs of each request begin and end.
+    pub(crate) fn parts(&self) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
+        let (inputs, size) = (self.inputs(), self.batch_size);
+        (0..inputs.div_ceil(size))
+            .map(move |part| part * size..inputs.min((part + 1).saturating_mul(size)))
+    }
+
+    /// Did the caller ask for base64?
+    pub(crate) fn wants_base64(&self) -> bool {
+        self.encoding_format.as_deref() == Some("base64")
+    }
+
+    /// The request for one part: always a list; `encoding_format` only if it was asked for and `plain` is not.
+    pub(crate) fn body(&self, slug: &str, part: Range<usize>, plain: bool) -> Bytes {
         let mut body = b"{\"input\":".to_vec();
-        push(&mut body, &self.input);
+        push(&mut body, &self.input[part]);
         body.extend_from_slice(b",\"model\":");
         push_string(&mut body, slug);
-        if let Some(format) = &self.encoding_format {
+        if let Some(format) = self.encoding_format.as_ref().filter(|_| !plain) {
             body.extend_from_slice(b",\"encoding_format\":");
             push_string(&mut body, format);
         }
         body.push(b'}');
         body.into()
+    }
+}
+
+/// The limit of the OpenAI API.
+const BATCH_SIZE: usize = 2048;
+const CONCURRENCY: usize = 8;
+
+fn count(request: &Object, key: &str, default: usize) -> Result<usize, Error> {
+    match arguments::value(request, key) {
+        None => Ok(default),
+        Some(Value::Number(given)) => {
+            let number = given.as_u64().and_then(|number| u32::try_from(number).ok());
+            number.filter(|number| *number > 0).map(|number| number as usize).ok_or_else(|| {
+                let words = format!("`{key}` is a whole number from 1 to 4294967295, not {given}");
+                Error::invalid(key, words).hint(format!("leave it out for {default}"))
+            })
+        }
+        Some(other) => Err(wrong_type(key, "a whole number", other)),
     }
 }
 

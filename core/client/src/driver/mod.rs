@@ -7,11 +7,13 @@
 pub(crate) mod block;
 mod deadline;
 mod interest;
+mod join;
 
 pub(crate) use deadline::{Deadline, Elapsed, within};
 pub(crate) use interest::{
     Direction, Interests, Round, Source, begin_round, collect, round, wait_for, wait_until,
 };
+pub(crate) use join::join;
 
 use std::future::poll_fn;
 use std::task::Poll;

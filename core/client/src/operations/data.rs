@@ -14,17 +14,17 @@ use crate::transport::Call;
 
 pub(super) const NAMES: [&str; 3] = ["generate_text", "generate_text_stream", "embed"];
 
-/// One operation, checked, with the body it sends.
+/// One operation, checked.
 pub(super) struct DataWork {
     context: Context,
-    body: Bytes,
     what: What,
 }
 
+/// What it sends: a body, or what its bodies are made of.
 enum What {
-    Chat,
-    Stream(OnTruncated),
-    Embed { inputs: usize },
+    Chat(Bytes),
+    Stream(Bytes, OnTruncated),
+    Embed(EmbedArguments),
 }
 
 /// The local checks of wire.md 1.4.
@@ -46,20 +46,15 @@ pub(super) fn prepare(
     }
     let clocks = take_clocks(shared, &mut request, &keys, streaming)?;
     let slug = context.slug();
-    let (what, body) = match name {
-        "embed" => {
-            let arguments = EmbedArguments::take(&mut request)?;
-            (What::Embed { inputs: arguments.inputs() }, arguments.body(slug))
+    let what = match name {
+        "embed" => What::Embed(EmbedArguments::take(&mut request)?),
+        _ if streaming => {
+            let on_truncated = OnTruncated::from_request(&request)?;
+            What::Stream(ChatArguments::take(&mut request)?.body(slug, true), on_truncated)
         }
-        _ => {
-            let what = match streaming {
-                true => What::Stream(OnTruncated::from_request(&request)?),
-                false => What::Chat,
-            };
-            (what, ChatArguments::take(&mut request)?.body(slug, streaming))
-        }
+        _ => What::Chat(ChatArguments::take(&mut request)?.body(slug, false)),
     };
-    Ok(Prepared { work: DataWork { context, body, what }, clocks, streaming })
+    Ok(Prepared { work: DataWork { context, what }, clocks, streaming })
 }
 
 fn no_endpoint(name: &str) -> Error {
@@ -70,12 +65,12 @@ fn no_endpoint(name: &str) -> Error {
 
 impl Work for DataWork {
     async fn run(&self, call: &Call, outbox: &Outbox) -> Result<(), Error> {
-        let body = self.body.clone();
-        let event = match self.what {
-            What::Chat => data::chat(&self.context, body, call).await?,
-            What::Embed { inputs } => data::embed(&self.context, body, inputs, call).await?,
-            What::Stream(on_truncated) => {
-                return data::stream(&self.context, body, on_truncated, call, outbox).await;
+        let event = match &self.what {
+            What::Chat(body) => data::chat(&self.context, body.clone(), call).await?,
+            What::Embed(arguments) => data::embed(&self.context, arguments, call).await?,
+            What::Stream(body, on_truncated) => {
+                return data::stream(&self.context, body.clone(), *on_truncated, call, outbox)
+                    .await;
             }
         };
         outbox.put(event).await;

@@ -78,6 +78,17 @@ impl Call {
         }
     }
 
+    /// One of several requests of the operation that are on their way at once: its answer is its own, and its sends and
+    /// its deadline are those of the whole.
+    pub(crate) fn beside(&self) -> Self {
+        Self {
+            notices: self.notices.clone(),
+            attempts: Arc::clone(&self.attempts),
+            deadline: self.deadline,
+            ..Self::start(self.operation, self.clocks, self.streaming)
+        }
+    }
+
     /// Counts a request that is about to be sent.
     pub(crate) fn count_send(&self) {
         self.attempts.fetch_add(1, Ordering::Relaxed);

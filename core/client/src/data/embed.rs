@@ -1,0 +1,162 @@
+//! Embeddings of many inputs: one request, or parts of the input at once, put together in their order.
+//!
+//! Where base64 is asked for, the server is asked once: one that refuses it, or gives numbers all the same, gets plain
+//! requests from then on.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde_json::json;
+
+use super::embeddings;
+use super::{Context, EmbedArguments, event};
+use crate::driver::join;
+use crate::error::{Class, Error, code};
+use crate::operation::{Event, Vectors};
+use crate::transport::Call;
+
+/// The answer to one request.
+struct Part {
+    model: String,
+    vectors: Vectors,
+    raw: Bytes,
+}
+
+/// Rows of numbers, one for each input.
+pub(crate) async fn embed(
+    context: &Context,
+    arguments: &EmbedArguments,
+    call: &Call,
+) -> Result<Event, Error> {
+    let mut parts = arguments.parts();
+    if parts.len() == 1 {
+        return Ok(whole(ask(context, arguments, 0..arguments.inputs(), call).await?));
+    }
+    let mut joined = Joined::new(arguments.inputs(), parts.len());
+    // Whether it gives base64 is found out with one request, not with many at once.
+    let probe = arguments.wants_base64() && !context.endpoint.base64.is_known();
+    let first = if probe { parts.next() } else { None };
+    let asked_before = usize::from(probe);
+    if let Some(first) = first {
+        let start = first.start;
+        joined.take(0, start, ask(context, arguments, first, call).await?)?;
+    }
+    let asks = parts.map(async |part| {
+        let start = part.start;
+        ask(context, arguments, part, &call.beside()).await.map(|answer| (start, answer))
+    });
+    join(asks, arguments.concurrency, |place, (start, answer)| {
+        joined.take(asked_before + place, start, answer)
+    })
+    .await?;
+    Ok(joined.event())
+}
+
+/// Sends one request, and a plain one after it if base64 is refused.
+async fn ask(
+    context: &Context,
+    arguments: &EmbedArguments,
+    part: Range<usize>,
+    call: &Call,
+) -> Result<Part, Error> {
+    let base64 = &context.endpoint.base64;
+    if !arguments.wants_base64() || base64.is_refused() {
+        let plain = arguments.wants_base64();
+        return Ok(send(context, arguments, part, plain, call).await?.0);
+    }
+    match send(context, arguments, part.clone(), false, call).await {
+        Ok((answer, as_base64)) => {
+            base64.learn(as_base64);
+            Ok(answer)
+        }
+        Err(error) if refuses_format(&error) => {
+            base64.learn(false);
+            Ok(send(context, arguments, part, true, call).await?.0)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// 400 or 422 that speaks of the format.
+fn refuses_format(error: &Error) -> bool {
+    let speaks_of_it = |text: &str| text.contains("encoding_format") || text.contains("base64");
+    matches!(error.status, Some(400 | 422))
+        && (speaks_of_it(&error.words) || error.body.as_deref().is_some_and(speaks_of_it))
+}
+
+async fn send(
+    context: &Context,
+    arguments: &EmbedArguments,
+    part: Range<usize>,
+    plain: bool,
+    call: &Call,
+) -> Result<(Part, bool), Error> {
+    let inputs = part.len();
+    let request = context.embeddings_request(arguments.body(context.slug(), part, plain));
+    let answer = context.transport().call(&request, call).await?;
+    let read = embeddings::read(&answer.body, inputs);
+    let read = read.map_err(|fault| context.fault(fault, &answer))?;
+    let (model, as_base64) = (read.model.into_owned(), read.base64);
+    Ok((Part { model, vectors: read.vectors, raw: answer.body }, as_base64))
+}
+
+fn whole(part: Part) -> Event {
+    let Part { model, vectors, raw } = part;
+    let rows = vectors.values.len() / vectors.columns;
+    let head = json!({"model": model, "rows": rows, "columns": vectors.columns});
+    Event { vectors: Some(vectors), ..event(head.to_string().into_bytes(), raw) }
+}
+
+/// The parts that have been answered. Their numbers are moved at once to where they belong, so that none are held twice.
+struct Joined {
+    inputs: usize,
+    model: Option<String>,
+    vectors: Vectors,
+    raw: Vec<Bytes>,
+}
+
+impl Joined {
+    fn new(inputs: usize, parts: usize) -> Self {
+        let vectors = Vectors { values: Vec::new(), columns: 0 };
+        Self { inputs, model: None, vectors, raw: vec![Bytes::new(); parts] }
+    }
+
+    /// `start`: the first of its inputs.
+    fn take(&mut self, place: usize, start: usize, part: Part) -> Result<(), Error> {
+        let Vectors { values, columns } = &mut self.vectors;
+        let given = part.vectors.columns;
+        if *columns == 0 {
+            *columns = given;
+            let numbers = self.inputs.saturating_mul(given);
+            let room = values.try_reserve_exact(numbers);
+            room.map_err(|_| Error::out_of_memory("the embeddings"))?;
+            values.resize(numbers, 0.0);
+        }
+        if *columns != given {
+            let words = format!(
+                "the answer is unreadable: `data[{start}].embedding` has {given} numbers, another part's have {columns}"
+            );
+            return Err(Error::new(Class::ProtocolError, code::PROTOCOL_ERROR, words));
+        }
+        let numbers = &part.vectors.values;
+        values[start * given..][..numbers.len()].copy_from_slice(numbers);
+        self.raw[place] = part.raw;
+        // All come from one endpoint; where they differ, the first input's counts.
+        if place == 0 || self.model.is_none() {
+            self.model = Some(part.model);
+        }
+        Ok(())
+    }
+
+    fn event(self) -> Event {
+        let Self { inputs, model, vectors, raw } = self;
+        let lengths: Vec<usize> = raw.iter().map(Bytes::len).collect();
+        let head = json!({
+            "model": model, "rows": inputs, "columns": vectors.columns, "raw_length": lengths
+        });
+        // Each part is let go as soon as it is copied.
+        let mut joined = Vec::with_capacity(lengths.iter().sum());
+        raw.into_iter().for_each(|part| joined.extend_from_slice(&part));
+        Event { vectors: Some(vectors), ..event(head.to_string().into_bytes(), joined.into()) }
+    }
+}

@@ -1,0 +1,96 @@
+"""Embeddings as the core hands them over: numbers in one buffer, and answers that came in parts."""
+
+from __future__ import annotations
+
+# Type checkers take this name for true; see `inferencekey/__init__.py`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Vectors:
+    """Rows of float64 in one buffer: bytes, or a view that keeps the core's memory alive."""
+
+    __slots__ = ("columns", "values")
+
+    def __init__(self, values: bytes | memoryview, columns: int) -> None:
+        self.values = values
+        self.columns = columns
+
+    @classmethod
+    def of_rows(cls, rows: list[list[float]]) -> Vectors:
+        """A copy of rows of equal length."""
+        from array import array
+
+        numbers = array("d")
+        for row in rows:
+            numbers.extend(row)
+        return cls(numbers.tobytes(), len(rows[0]) if rows else 0)
+
+    def __reduce__(self) -> tuple[type[Vectors], tuple[bytes, int]]:
+        return Vectors, (bytes(self.values), self.columns)
+
+    def __len__(self) -> int:
+        return len(self.values) // (8 * self.columns) if self.columns else 0
+
+    def view(self) -> memoryview[float]:
+        """All numbers, read-only, of the shape (rows, columns); none have no second dimension."""
+        flat = memoryview(self.values).toreadonly()
+        return flat.cast("d", (len(self), self.columns)) if len(self) else flat.cast("d")
+
+    def row(self, number: int) -> list[float]:
+        """One row as a list. Raises IndexError as a list does."""
+        start = range(len(self))[number] * self.columns
+        flat: memoryview[float] = memoryview(self.values).cast("d")
+        row: list[float] = _lists(flat[start : start + self.columns])
+        return row
+
+    def rows(self) -> list[list[float]]:
+        """The rows as lists."""
+        rows: list[list[float]] = _lists(self.view())
+        return rows
+
+
+def _lists(view: memoryview[float]) -> Any:
+    # The type of `tolist` knows neither floats nor dimensions.
+    return view.tolist()
+
+
+class Parts:
+    """The answers to one call's requests, in the order of its inputs, as bytes without a gap."""
+
+    __slots__ = ("lengths", "raw")
+
+    def __init__(self, raw: bytes | memoryview, lengths: list[int]) -> None:
+        self.raw = raw
+        self.lengths = lengths
+
+    def __reduce__(self) -> tuple[type[Parts], tuple[bytes, list[int]]]:
+        return Parts, (bytes(self.raw), self.lengths)
+
+    def merged(self) -> dict[str, Any]:
+        """One answer of the same form: `data` joined, `index` counted on, `usage` summed; all else
+        as the first part has it."""
+        from inferencekey._marshal import decode
+
+        start, end = 0, self.lengths[0]
+        whole: dict[str, Any] = decode(bytes(self.raw[:end]))
+        for length in self.lengths[1:]:
+            start, end = end, end + length
+            part = decode(bytes(self.raw[start:end]))
+            before = len(whole["data"])
+            for item in part["data"]:
+                if item.get("index") is not None:
+                    item["index"] += before
+            whole["data"] += part["data"]
+            if "usage" in whole:
+                whole["usage"] = _sum(whole["usage"], part.get("usage"))
+        return whole
+
+
+def _sum(one: Any, other: Any) -> Any:
+    """Counts added up, also inside of objects; anything else is taken from `one`."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {**other, **{name: _sum(one[name], other.get(name, 0)) for name in one}}
+    counts = [type(value) in (int, float) for value in (one, other)]
+    return one + other if all(counts) else one

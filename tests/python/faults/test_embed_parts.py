@@ -1,0 +1,236 @@
+"""Embeddings in parts, as base64, and as arrays (wire.md 3.3, issue 5)."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import gc
+import pickle
+import struct
+import sys
+import threading
+from typing import Any
+
+import numpy
+import pytest
+from clients import endpoint
+from double import HANG, Double, Request, Until, answer
+
+from inferencekey import ConfigurationError, EmbedResult, ProtocolError, ValidationError
+
+TEXTS = [str(number) for number in range(10)]
+
+
+def embedded(request: Request, **more: object) -> dict[str, Any]:
+    """An answer whose rows tell their input."""
+    texts = request.json()["input"]
+    rows = [{"index": at, "embedding": [float(text), 0.5]} for at, text in enumerate(texts)]
+    usage = {"prompt_tokens": len(texts), "details": {"cached": 1}, "cost": 0.5}
+    return {"object": "list", "model": "m", "data": rows, "usage": usage, **more}
+
+
+def test_input_is_cut_into_parts_and_put_together_in_order() -> None:
+    """Whatever the order of the answers, row n belongs to input n."""
+    last_asked = threading.Event()
+
+    def respond(request: Request) -> Any:
+        if request.json()["input"][0] == "0":
+            return [Until(last_asked), answer(embedded(request))]
+        if request.json()["input"][0] == "9":
+            last_asked.set()
+        return answer(embedded(request))
+
+    with Double(respond) as double:
+        result = endpoint(double).embed(input=TEXTS, batch_size=3)
+        sizes = sorted(len(request.json()["input"]) for request in double.journal.requests)
+    assert sizes == [1, 3, 3, 3]
+    assert result.embeddings == [[float(text), 0.5] for text in TEXTS]
+    assert result.model == "m"
+
+
+def test_raw_of_parts_is_one_answer() -> None:
+    """`data` joined with `index` counted on, `usage` summed, the rest as the first part has it."""
+    with Double(lambda request: answer(embedded(request))) as double:
+        result = endpoint(double).embed(input=TEXTS, batch_size=4)
+    assert list(result.raw) == ["object", "model", "data", "usage"]
+    assert [row["index"] for row in result.raw["data"]] == list(range(10))
+    assert [row["embedding"][0] for row in result.raw["data"]] == list(range(10))
+    assert result.raw["usage"] == {"prompt_tokens": 10, "details": {"cached": 3}, "cost": 1.5}
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_no_more_parts_run_at_once_than_asked_for(concurrency: int) -> None:
+    """`concurrency` counts the requests that are on their way."""
+    with Double(lambda request: answer(embedded(request))) as double:
+        endpoint(double).embed(input=TEXTS, batch_size=1, concurrency=concurrency)
+        assert len(double.journal.requests) == 10
+        assert len(double.journal.connections) == concurrency
+
+
+def test_a_part_is_sent_again_alone() -> None:
+    """A 502 of one part repeats that part, and no other."""
+    sent: list[str] = []
+
+    def respond(request: Request) -> bytes:
+        first = request.json()["input"][0]
+        sent.append(first)
+        if first == "3" and sent.count("3") == 1:
+            return answer(b"", 502)
+        return answer(embedded(request))
+
+    with Double(respond) as double:
+        result = endpoint(double).embed(input=TEXTS, batch_size=3)
+    assert sorted(sent) == ["0", "3", "3", "6", "9"]
+    assert len(result) == 10
+
+
+def test_the_first_part_that_fails_ends_the_call_and_the_others() -> None:
+    """The others' connections are closed, not waited for; what had not begun is not sent."""
+
+    def respond(request: Request) -> Any:
+        if request.json()["input"][0] == "3":
+            return answer({"error": {"code": "too_long", "message": "too long"}}, 400)
+        return [HANG]
+
+    with Double(respond) as double:
+        with pytest.raises(ValidationError, match="too long") as caught:
+            endpoint(double).embed(input=TEXTS, batch_size=3, concurrency=2)
+        assert caught.value.operation == "embed"
+        assert len(double.journal.requests) == 2
+
+
+def test_parts_of_different_width_are_no_answer() -> None:
+    """Rows of one result are equally long."""
+
+    def respond(request: Request) -> bytes:
+        texts = request.json()["input"]
+        return answer({"data": [{"embedding": [1.0] * (1 + int(text) // 5)} for text in texts]})
+
+    with Double(respond) as double, pytest.raises(ProtocolError, match="another part"):
+        endpoint(double).embed(input=TEXTS, batch_size=5)
+
+
+@pytest.mark.parametrize("name", ["batch_size", "concurrency"])
+@pytest.mark.parametrize("value", [0, -1, 1.5, "many", True])
+def test_counts_are_whole_numbers_from_1(name: str, value: Any) -> None:
+    """Refused by name, and nothing is sent."""
+    with Double() as double:
+        with pytest.raises(ValidationError, match=name) as caught:
+            endpoint(double).embed(input="a", **{name: value})
+        assert caught.value.field == name
+        assert not double.journal.requests
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_server_that_refuses_base64_is_asked_once(status: int) -> None:
+    """Then plain numbers are asked for, in later calls of the endpoint too."""
+
+    def respond(request: Request) -> bytes:
+        if "encoding_format" in request.json():
+            return answer({"error": {"message": "encoding_format is not supported"}}, status)
+        return answer(embedded(request))
+
+    with Double(respond) as double:
+        bot = endpoint(double)
+        for _ in range(2):
+            result = bot.embed(input=TEXTS, batch_size=2, encoding_format="base64")
+            assert result.numpy()[:, 0].tolist() == list(range(10))
+        asked = ["encoding_format" in request.json() for request in double.journal.requests]
+    assert asked == [True] + 10 * [False]
+
+
+def test_a_server_that_answers_with_numbers_is_asked_once() -> None:
+    """Its answer counts all the same."""
+    with Double(lambda request: answer(embedded(request))) as double:
+        bot = endpoint(double)
+        for _ in range(2):
+            assert len(bot.embed(input=TEXTS, batch_size=5, encoding_format="base64")) == 10
+        asked = ["encoding_format" in request.json() for request in double.journal.requests]
+    assert asked == [True, False, False, False]
+
+
+def test_another_refusal_is_no_fallback() -> None:
+    """A 400 about the input is the call's error."""
+    with Double(answer({"error": {"message": "input too long"}}, 400)) as double:
+        with pytest.raises(ValidationError, match="too long"):
+            endpoint(double).embed(input="a", encoding_format="base64")
+        assert len(double.journal.requests) == 1
+
+
+def test_base64_is_float32_exactly() -> None:
+    """Each float32 becomes the float64 of the same value."""
+    numbers = [1.0, -2.5, struct.unpack("<f", struct.pack("<f", 0.1))[0], -0.0]
+    text = base64.b64encode(struct.pack("<4f", *numbers)).decode()
+    with Double(answer({"data": [{"index": 0, "embedding": text}]})) as double:
+        result = endpoint(double).embed(input="a", encoding_format="base64")
+        assert double.journal.requests[0].json()["encoding_format"] == "base64"
+    assert struct.pack("4d", *result[0]) == struct.pack("4d", *numbers)
+
+
+def result_of(rows: list[list[float]]) -> EmbedResult:
+    """A result that came through the core."""
+    with Double(answer({"data": [{"embedding": row} for row in rows]})) as double:
+        return endpoint(double).embed(input=["a"] * len(rows))
+
+
+def test_arrays_share_the_cores_memory_and_outlive_the_result() -> None:
+    """No copy; the memory stays as long as a view of it does."""
+    rows = [[0.1, -0.0, 5e-324], [1.0, 2.0, 3.0]]
+    result = result_of(rows)
+    array, view = result.numpy(), result.view()
+    assert (view.shape, view.format, view.readonly) == ((2, 3), "d", True)
+    assert not array.flags.owndata
+    assert numpy.shares_memory(array, numpy.asarray(result))
+    assert numpy.shares_memory(array, numpy.asarray(view))
+    del result, view
+    gc.collect()
+    assert array.tobytes() == struct.pack("6d", *rows[0], *rows[1])
+
+
+def test_rows_are_read_without_making_all() -> None:
+    """`len`, `[n]` and iteration read the buffer."""
+    rows = [[1.0, 2.0], [3.0, 4.0]]
+    result = result_of(rows)
+    assert (len(result), result[1], result[-2], list(result)) == (2, rows[1], rows[0], rows)
+    with pytest.raises(IndexError):
+        result[2]
+    assert result.embeddings is result.embeddings
+    assert result[0] is result.embeddings[0]
+    assert result.numpy().tolist() == rows
+
+
+def test_a_result_with_arrays_pickles_and_copies() -> None:
+    """Before and after its lists are made."""
+    result = result_of([[1.0, 2.0], [3.0, 4.0]])
+    for twin in (pickle.loads(pickle.dumps(result)), copy.copy(result), copy.deepcopy(result)):
+        assert twin.numpy().tolist() == [[1.0, 2.0], [3.0, 4.0]]
+        assert twin == result
+    assert pickle.loads(pickle.dumps(result)) == result
+
+
+def test_numpy_takes_a_dtype_and_a_copy() -> None:
+    """`numpy.asarray(result, dtype)`, `numpy.array(result)`."""
+    result = EmbedResult([[1.0, 2.0]], "m")
+    assert numpy.asarray(result, dtype="float32").dtype == "float32"
+    own = numpy.array(result)
+    own[0, 0] = 7
+    assert result.numpy().tolist() == [[1.0, 2.0]]
+    assert EmbedResult([], "m").numpy().shape == (0, 0)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ came with Python 3.12")
+def test_a_result_is_a_buffer() -> None:
+    """`memoryview(result)`."""
+    shown: Any = result_of([[1.0, 2.0]])
+    assert memoryview(shown).shape == (1, 2)
+
+
+def test_without_numpy_a_clear_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists and views work all the same."""
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    result = result_of([[1.0, 2.0]])
+    with pytest.raises(ConfigurationError, match="numpy") as caught:
+        result.numpy()
+    assert caught.value.hint == "pip install numpy"
+    assert result.embeddings == [[1.0, 2.0]]
+    assert result.view()[0, 1] == 2.0
