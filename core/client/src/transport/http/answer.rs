@@ -2,6 +2,8 @@
 //!
 //! This only counts. What is malformed is let through: hyper refuses that, in its own words.
 
+use memchr::{memchr, memchr_iter};
+
 /// Limit `response_head`: the answer's head together with the interim (1xx) heads before it.
 pub(super) const HEAD_BYTES: usize = 256 * 1024;
 /// Limit `header_lines`, of each head.
@@ -99,13 +101,16 @@ impl Answer {
                         self.place = Place::SizeLine;
                     }
                 }
-                _ => match self.take(bytes[at]) {
-                    Ok(()) => at += 1,
-                    Err(excess) => self.excess = Some(excess),
-                },
+                _ => {
+                    at += self.take_text(&bytes[at..]);
+                    match bytes.get(at).map_or(Ok(()), |byte| self.take(*byte)) {
+                        Ok(()) => at += 1,
+                        Err(excess) => self.excess = Some(excess),
+                    }
+                }
             }
         }
-        at
+        at.min(bytes.len())
     }
 
     pub(crate) fn excess(&self) -> Option<Excess> {
@@ -115,6 +120,18 @@ impl Answer {
     /// Bytes in of the answer's own head, interim heads left out.
     pub(super) fn head_bytes(&self) -> usize {
         self.bytes - self.interim_bytes
+    }
+
+    /// What is here of a head's line, but for its end, where no limit is near. Returns how many bytes that is.
+    fn take_text(&mut self, bytes: &[u8]) -> usize {
+        let length = memchr(b'\n', bytes).unwrap_or(bytes.len());
+        let in_head = matches!(self.place, Place::StatusLine | Place::Headers(_));
+        if !in_head || self.bytes + length > HEAD_BYTES {
+            return 0;
+        }
+        self.bytes += length;
+        self.line.extend(&bytes[..length]);
+        length
     }
 
     /// A byte of a line.
@@ -212,6 +229,16 @@ impl Line {
             *place = byte;
         }
         self.length += 1;
+    }
+
+    fn extend(&mut self, mut text: &[u8]) {
+        while self.length < self.start.len()
+            && let Some((byte, rest)) = text.split_first()
+        {
+            self.push(*byte);
+            text = rest;
+        }
+        self.length += text.len() - memchr_iter(b'\r', text).count();
     }
 
     /// What follows a head with this status line, `HTTP/1.1 200 OK`.
