@@ -13,6 +13,11 @@ from __future__ import annotations
 # Type checkers take this name for true; the typing module would be most of the import's time.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from inferencekey._async.control import AsyncManagementClient
+    from inferencekey._async.data import AsyncDataClient, AsyncEndpoint
+    from inferencekey._async.plan import AsyncPlan
+    from inferencekey._async.readiness import AsyncReadiness
+    from inferencekey._async.stream import AsyncTextStream
     from inferencekey._control import ManagementClient
     from inferencekey._data import DataClient, Endpoint
     from inferencekey._enums import Backend, ExecutionPolicy, OnDrift, TaskType
@@ -67,6 +72,12 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ApiError",
+    "AsyncDataClient",
+    "AsyncEndpoint",
+    "AsyncManagementClient",
+    "AsyncPlan",
+    "AsyncReadiness",
+    "AsyncTextStream",
     "AuthError",
     "Backend",
     "Cancelled",
@@ -123,6 +134,11 @@ __all__ = [
 
 # Where each public name lives; names that are not listed here are errors.
 _HOMES = {
+    "_async.control": ("AsyncManagementClient",),
+    "_async.data": ("AsyncDataClient", "AsyncEndpoint"),
+    "_async.plan": ("AsyncPlan",),
+    "_async.readiness": ("AsyncReadiness",),
+    "_async.stream": ("AsyncTextStream",),
     "_control": ("ManagementClient",),
     "_data": ("DataClient", "Endpoint"),
     "_enums": ("Backend", "ExecutionPolicy", "OnDrift", "TaskType"),

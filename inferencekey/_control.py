@@ -23,26 +23,24 @@ from inferencekey._workload import Workload
 # `get_type_hints`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeVar
 
     from inferencekey._ephemeral.context import Ephemeral
     from inferencekey._ephemeral.leftovers import Collected
+
+    Self = TypeVar("Self", bound="ControlClient")
 else:
-    Collected = Ephemeral = object
+    Collected = Ephemeral = Self = object
+
+# Milliseconds in which a delete that has begun still gets out when its caller breaks off.
+DELETE_GRACE_MS = 150
 
 # Inside the class, `list` is a method.
 Workloads = list[Workload]
 
 
-class ManagementClient(Client):
-    """Declares, watches and deletes the workloads of a project.
-
-    A client can be used from any thread, and in a child made by `fork`; it copies with its token,
-    and pickles without: then INFERENCEKEY_SDK_TOKEN of the process that loads it is taken. It is
-    a context manager; leaving it closes it. Every call raises `InferenceKeyError` of some class
-    (wire.md 5); `timeout` of a call is in seconds for the whole call, or a `Timeouts`, and wins
-    over the client's.
-    """
+class ControlClient(Client):
+    """How a client of the control plane is made, whether its calls block or are awaited."""
 
     def __init__(
         self,
@@ -88,7 +86,7 @@ class ManagementClient(Client):
 
     @classmethod
     def from_env(
-        cls,
+        cls: type[Self],
         *,
         base_url: str | None = None,
         project: str | None = None,
@@ -98,7 +96,7 @@ class ManagementClient(Client):
         on_retry: Callable[[Retry], None] | None = None,
         ca_bundle: str | os.PathLike[str] | None = None,
         allow_http: bool = False,
-    ) -> ManagementClient:
+    ) -> Self:
         """Make a client; what is not given comes from the environment as it is now (wire.md 1.1).
 
         `INFERENCEKEY_BASE_URL` (default `https://api.inferencekey.com`), `INFERENCEKEY_PROJECT`,
@@ -121,6 +119,17 @@ class ManagementClient(Client):
         del base_url  # It may hold a password, and is refused then.
         client._bind(options, client_secrets("sdk_token", secret, from_env=True))
         return client
+
+
+class ManagementClient(ControlClient):
+    """Declares, watches and deletes the workloads of a project.
+
+    A client can be used from any thread, and in a child made by `fork`; it copies with its token,
+    and pickles without: then INFERENCEKEY_SDK_TOKEN of the process that loads it is taken. It is
+    a context manager; leaving it closes it. Every call raises `InferenceKeyError` of some class
+    (wire.md 5); `timeout` of a call is in seconds for the whole call, or a `Timeouts`, and wins
+    over the client's.
+    """
 
     def ensure(
         self,
@@ -149,15 +158,12 @@ class ManagementClient(Client):
         ConfigurationError `secret_in_spec`. Emits DriftWarning under `warn`, once per slug and
         process.
         """
-        fields = _fields("ensure", spec)
+        fields = spec_fields("ensure", spec)
         del spec  # From here on a traceback with locals shows no token in it.
-        wish = _wish("ensure", fields, project, max_hourly_cost_usd)
+        wish = wish_for("ensure", fields, project, max_hourly_cost_usd)
         request = Request(_marshal.decode(wish), on_drift=on_drift, **clock_options(timeout))
         answer = self._ask("ensure", request)
-        if answer["warning"]:
-            import warnings
-
-            warnings.warn(answer["warning"], DriftWarning, stacklevel=2)
+        warn_of_drift(answer)
         return self._ref(answer, wish)
 
     def plan(
@@ -174,9 +180,9 @@ class ManagementClient(Client):
         spec, as it is now, to that workload, as it is now. Raises what `ensure` raises, but no
         DriftError: a conflict is a part of it.
         """
-        fields = _fields("plan", spec)
+        fields = spec_fields("plan", spec)
         del spec  # From here on a traceback with locals shows no token in it.
-        wish = _wish("plan", fields, project, max_hourly_cost_usd)
+        wish = wish_for("plan", fields, project, max_hourly_cost_usd)
         request = Request(_marshal.decode(wish), **clock_options(timeout))
         return self._planned(self._ask("plan", request), wish)
 
@@ -184,19 +190,13 @@ class ManagementClient(Client):
         """The plan, which keeps the wish that it was made for."""
 
         def apply(base: str | None, timeout: float | Timeouts | None) -> EndpointRef:
-            request = Request(_marshal.decode(wish), base=base, **clock_options(timeout))
-            return self._ref(self._ask("apply", request), wish)
+            return self._ref(self._ask("apply", to_apply(wish, base, timeout)), wish)
 
         return Plan.from_answer(answer["plan"], apply)
 
     def _ref(self, answer: dict[str, Any], wish: bytes) -> EndpointRef:
         """What `ensure` and `apply` give back."""
-        return EndpointRef(
-            answer["project_slug"],
-            answer["workload_slug"],
-            plan=self._planned(answer, wish),
-            changed=answer["changed"],
-        )
+        return EndpointRef.from_answer(answer, self._planned(answer, wish))
 
     def get(
         self,
@@ -210,8 +210,7 @@ class ManagementClient(Client):
         Raises NotFound if there is none.
         """
         request = Request(workload_slug=workload_slug, project=project, **clock_options(timeout))
-        answer = self._ask("get", request)
-        return Workload(answer["workload"], answer["facts"])
+        return Workload.from_answer(self._ask("get", request))
 
     def list(
         self, *, project: str | None = None, timeout: float | Timeouts | None = None
@@ -221,7 +220,7 @@ class ManagementClient(Client):
         What the platform lists without an `id` or a `slug` is passed over.
         """
         answer = self._ask("list", Request(project=project, **clock_options(timeout)))
-        return [*map(Workload, answer["workloads"], answer["facts"])]
+        return Workload.all_from_answer(answer)
 
     def status(
         self,
@@ -354,7 +353,7 @@ class ManagementClient(Client):
 
         secret = token(api_key)
         del api_key  # From here on a traceback with locals shows no token.
-        fields = _fields("ephemeral", spec)
+        fields = spec_fields("ephemeral", spec)
         del spec
         return Ephemeral(
             self,
@@ -382,8 +381,9 @@ class ManagementClient(Client):
         everything that is left can still be collected later.
         """
         from inferencekey._ephemeral.collect import Collector
+        from inferencekey._ephemeral.steps import run
 
-        return Collector(self).run(project)
+        return run(Collector(self).collecting(project))
 
     def delete(
         self,
@@ -400,11 +400,11 @@ class ManagementClient(Client):
         one, while a `finally` tidies up after the first, would leave the workload running.
         """
         request = Request(workload_slug=workload_slug, project=project, **clock_options(timeout))
-        deleted: bool = self._ask("delete", request, grace_ms=150)["deleted"]
+        deleted: bool = self._ask("delete", request, DELETE_GRACE_MS)["deleted"]
         return deleted
 
 
-def _fields(operation: str, spec: WorkloadSpec) -> Request:
+def spec_fields(operation: str, spec: WorkloadSpec) -> Request:
     """The spec as it is now.
 
     Attributes that are no fields go along, so that the core can name a misspelt one.
@@ -420,9 +420,22 @@ def _fields(operation: str, spec: WorkloadSpec) -> Request:
     return Request(vars(spec))
 
 
-def _wish(
+def wish_for(
     operation: str, fields: Request, project: str | None, max_hourly_cost_usd: float | None
 ) -> bytes:
     """What is asked for, as it is now: a spec can change later, a plan cannot."""
     wish = Request(spec=fields, project=project, max_hourly_cost_usd=max_hourly_cost_usd)
     return _marshal.encode(operation, wish)
+
+
+def to_apply(wish: bytes, base: str | None, timeout: float | Timeouts | None) -> Request:
+    """The request that does what the plan for the wish says."""
+    return Request(_marshal.decode(wish), base=base, **clock_options(timeout))
+
+
+def warn_of_drift(answer: dict[str, Any]) -> None:
+    """Emits the warning of an `ensure`, in the name of whoever called that."""
+    if answer["warning"]:
+        import warnings
+
+        warnings.warn(answer["warning"], DriftWarning, stacklevel=3)

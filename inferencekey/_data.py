@@ -19,20 +19,18 @@ from inferencekey._vectors import Parts
 # `get_type_hints`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeVar
 
     from inferencekey._native import Held
+
+    Self = TypeVar("Self", bound="DataPlaneClient")
+    Copied = TypeVar("Copied", bound="Address")
 else:
-    Any = object
+    Any = Self = object
 
 
-class DataClient(Client):
-    """Reaches the models of a project's workloads.
-
-    A client can be used from any thread, and in a child made by `fork`; it copies with its token,
-    and pickles without: then INFERENCEKEY_API_KEY of the process that loads it is taken. It is
-    a context manager; leaving it closes it and its endpoints.
-    """
+class DataPlaneClient(Client):
+    """How a client of the data plane is made, whether its calls block or are awaited."""
 
     def __init__(
         self,
@@ -83,7 +81,7 @@ class DataClient(Client):
 
     @classmethod
     def from_env(
-        cls,
+        cls: type[Self],
         *,
         base_url: str | None = None,
         project: str | None = None,
@@ -94,7 +92,7 @@ class DataClient(Client):
         cold_start: float | None = None,
         ca_bundle: str | os.PathLike[str] | None = None,
         allow_http: bool = False,
-    ) -> DataClient:
+    ) -> Self:
         """Make a client; what is not given comes from the environment as it is now (wire.md 1.1).
 
         `INFERENCEKEY_BASE_URL` (default `https://api.inferencekey.com`), `INFERENCEKEY_PROJECT`,
@@ -119,6 +117,15 @@ class DataClient(Client):
         client._bind(options, client_secrets("api_key", secret, from_env=True))
         return client
 
+
+class DataClient(DataPlaneClient):
+    """Reaches the models of a project's workloads.
+
+    A client can be used from any thread, and in a child made by `fork`; it copies with its token,
+    and pickles without: then INFERENCEKEY_API_KEY of the process that loads it is taken. It is
+    a context manager; leaving it closes it and its endpoints.
+    """
+
     def endpoint(self, workload_slug: str, *, api_key: str | None = None) -> Endpoint:
         """Address a workload of the project.
 
@@ -131,16 +138,16 @@ class DataClient(Client):
         """
         secret = token(api_key)
         del api_key  # From here on a traceback with locals shows no token.
-        request = _marshal.Request(workload_slug=workload_slug)
-        options = _marshal.encode("endpoint", request)
-        return Endpoint(self, options, {"api_key": secret})
+        return Endpoint(self, workload_slug, secret)
 
 
-def data_client_beside(client: Client, project: str | None, api_key: Secret) -> DataClient:
+def data_client_beside(
+    kind: type[Self], client: Client, project: str | None, api_key: Secret
+) -> Self:
     """A data client with the configuration of a management client; its key may come from the
     environment as it is now."""
     own = {"plane": "data", "from_env": True, "base_url": client._facts()["base_url"]}
-    twin = DataClient.__new__(DataClient)
+    twin = kind.__new__(kind)
     twin._on_retry = client._on_retry
     options = {**_marshal.decode(client._options), **own, "project": project}
     secrets = {"api_key": api_key, "environment": environment(b"INFERENCEKEY_API_KEY")}
@@ -148,31 +155,36 @@ def data_client_beside(client: Client, project: str | None, api_key: Secret) -> 
     return twin
 
 
-class Endpoint(Bound):
-    """The data-plane address of one workload: from `DataClient.endpoint`, closed with its client.
-
-    It can be used from any thread. Every call raises `InferenceKeyError` of some class (wire.md
-    5); `timeout` of a call is in seconds (of the whole call; for a stream: to the first content,
-    and between contents) or a `Timeouts`.
-    """
+class Address(Bound):
+    """An endpoint, whether its calls block or are awaited."""
 
     workload_slug: str
     """Canonical slug (wire.md 2.4), also the `model` of requests."""
 
-    def __init__(self, client: DataClient, options: bytes, secrets: dict[str, Secret]) -> None:
+    def __init__(self, client: DataPlaneClient, workload_slug: str, api_key: Secret) -> None:
         self._client = client
         self._on_retry = client._on_retry
-        self._bind(options, secrets)
+        request = _marshal.Request(workload_slug=workload_slug)
+        self._bind(_marshal.encode("endpoint", request), {"api_key": api_key})
         self.workload_slug = self._facts()["workload_slug"]
 
     def _make(self) -> Held:
         options = with_secrets(self._options, self._secrets)
         return _ffi.client_endpoint(self._client._handle(), options)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Endpoint:
+    def __deepcopy__(self: Copied, memo: dict[int, Any]) -> Copied:
         twin = super().__deepcopy__(memo)
         twin._client = deepcopy(self._client, memo)
         return twin
+
+
+class Endpoint(Address):
+    """The data-plane address of one workload: from `DataClient.endpoint`, closed with its client.
+
+    It can be used from any thread. Every call raises `InferenceKeyError` of some class (wire.md
+    5); `timeout` of a call is in seconds (of the whole call; for a stream: to the first content,
+    and between contents) or a `Timeouts`.
+    """
 
     def generate_text(
         self,
@@ -191,10 +203,8 @@ class Endpoint(Bound):
         Raises ValidationError unless exactly one of prompt and messages is given; a call that may
         have been answered is never sent twice.
         """
-        request = _chat(prompt, messages, temperature, max_tokens, timeout)
-        event = self._call("generate_text", request)
-        head = _marshal.decode(event.head)
-        return TextResult(head["text"], head["model"], head["finish_reason"], event.raw)
+        request = chat_request(prompt, messages, temperature, max_tokens, timeout)
+        return text_result(self._call("generate_text", request))
 
     def generate_text_stream(
         self,
@@ -219,7 +229,7 @@ class Endpoint(Bound):
         Raises here what `generate_text` raises; while iterating StreamTruncated, StreamStalled,
         ApiError and ProtocolError, all with the text so far in `.partial`.
         """
-        request = _chat(prompt, messages, temperature, max_tokens, timeout)
+        request = chat_request(prompt, messages, temperature, max_tokens, timeout)
         request["on_truncated"] = on_truncated
         return TextStream(self._start("generate_text_stream", request))
 
@@ -271,7 +281,7 @@ def embed_result(event: _ffi.Event) -> EmbedResult:
     return EmbedResult(event.vectors, head["model"], raw)
 
 
-def _chat(
+def chat_request(
     prompt: str | None,
     messages: list[Any] | None,
     temperature: float | None,
@@ -288,3 +298,9 @@ def _chat(
     if max_tokens is not None:
         request["max_tokens"] = max_tokens
     return request
+
+
+def text_result(event: _ffi.Event) -> TextResult:
+    """What `generate_text` gives back."""
+    head = _marshal.decode(event.head)
+    return TextResult(head["text"], head["model"], head["finish_reason"], event.raw)

@@ -32,6 +32,8 @@ OK = lib.IKEY_OK
 TIMEOUT = lib.IKEY_TIMEOUT
 BUSY = lib.IKEY_ERROR_BUSY
 NOTICE = lib.IKEY_EVENT_NOTICE
+END = lib.IKEY_EVENT_END
+ERROR = lib.IKEY_EVENT_ERROR
 HELD = ffi.typeof("ikey_py_held *")
 NO_VECTORS = Vectors(b"", 1)
 
@@ -114,25 +116,45 @@ def spec_file_read(file: Secret, options: Secret) -> bytes:
     return Event(given).head
 
 
-class Operation:
-    """One running call, ended at its end, with `free`, or when nobody holds it any more.
+class Told:
+    """Who is told of a call's notices.
 
     `on_retry` is told before a request goes out again, `on_creating` before an ephemeral workload
-    is created; what they raise comes out of `next`. `before_notice` is called before either, and
-    before a line of the log.
+    is created; what they raise ends the call. `before_notice` is called before either, and before
+    a line of the log.
     """
 
-    __slots__ = ("_native", "_on_retry", "before_notice", "ended", "on_creating")
+    __slots__ = ("_on_retry", "before_notice", "on_creating")
     on_creating: Callable[[dict[str, Any]], None] | None
     before_notice: Callable[[], None] | None
+
+    def __init__(self, on_retry: Callable[[Retry], None] | None) -> None:
+        self._on_retry = on_retry
+        self.on_creating = None
+        self.before_notice = None
+
+    def take_notice(self, head: bytes) -> None:
+        """Passes a notice on. The operation waits until this returns."""
+        notice = decode(head)
+        if self.before_notice is not None:
+            self.before_notice()
+        if notice["notice"] == "creating" and self.on_creating is not None:
+            self.on_creating(notice)
+        if "error" in notice:
+            notice["error"] = exception(notice["error"])
+        _retry.take(notice, self._on_retry)
+
+
+class Operation(Told):
+    """One running call, ended at its end, with `free`, or when nobody holds it any more."""
+
+    __slots__ = ("_native", "ended")
 
     def __init__(
         self, client: Held, name: str, request: bytes, on_retry: Callable[[Retry], None] | None
     ) -> None:
+        super().__init__(on_retry)
         self.ended = False
-        self._on_retry = on_retry
-        self.on_creating = None
-        self.before_notice = None
         self._native = native = _held()
         op = name.encode("ascii")
         status = lib.ikey_py_op_submit(client, op, len(op), request, len(request), native)
@@ -147,7 +169,7 @@ class Operation:
             event = Event(given)
             if event.kind != NOTICE:
                 return event
-            self._notice(decode(event.head))
+            self.take_notice(event.head)
             return None
         if status == TIMEOUT:
             return None
@@ -158,15 +180,6 @@ class Operation:
         self.free()
         _check(status, given)
         return None
-
-    def _notice(self, notice: dict[str, Any]) -> None:
-        if self.before_notice is not None:
-            self.before_notice()
-        if notice["notice"] == "creating" and self.on_creating is not None:
-            self.on_creating(notice)
-        if "error" in notice:
-            notice["error"] = exception(notice["error"])
-        _retry.take(notice, self._on_retry)
 
     def take(self) -> Event | None:
         """The next event, waited for; None after the end. Signal handlers run meanwhile."""
@@ -190,14 +203,51 @@ class Operation:
         lib.ikey_py_op_free(self._native)
 
 
-class Event:
-    """A part of a result: copied out of the core, but for embeddings, which are views into it."""
+class Queue:
+    """Many operations on one native thread, which rings by a byte on a descriptor."""
 
-    __slots__ = ("head", "kind", "raw", "vectors")
+    __slots__ = ("_native",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._native = native = _held()
+        _check(lib.ikey_py_queue_new(descriptor, native), native)
+
+    def submit(self, client: Held, name: str, request: bytes, tag: int) -> None:
+        """Starts an operation, whose events bring the tag, up to one of kind END or ERROR."""
+        given, op = _held(), name.encode("ascii")
+        status = lib.ikey_py_queue_submit(
+            self._native, client, op, len(op), request, len(request), tag, given
+        )
+        _check(status, given)
+
+    def cancel(self, tag: int) -> None:
+        """Ends it. Never blocks; does nothing after the end."""
+        lib.ikey_py_queue_cancel(self._native, tag)
+
+    def take(self) -> Event | None:
+        """The next event that has come; an operation whose notice was taken before goes on."""
+        given = _held()
+        status = lib.ikey_py_queue_take(self._native, given)
+        _check(status, given)
+        return Event(given) if status == OK else None
+
+    def free(self) -> None:
+        """Stops what still runs. Once this returns, nothing is written to the descriptor."""
+        lib.ikey_py_drop(self._native)
+
+
+class Event:
+    """A part of a result: copied out of the core, but for embeddings, which are views into it.
+
+    Of an error its description.
+    """
+
+    __slots__ = ("head", "kind", "raw", "tag", "vectors")
     raw: Any
 
     def __init__(self, given: Held) -> None:
         self.kind = given.kind
+        self.tag = given.tag
         self.head = unpack(given.head, given.head_length)
         if given.rows:
             self.raw = _view(given, given.raw, given.raw_length)

@@ -1,5 +1,7 @@
 // The bodies of `_native.h`.
 
+#include <unistd.h>
+
 #define BYTES(text) (const uint8_t *)(text)
 
 static void ikey_py_drop(ikey_py_held *held)
@@ -7,6 +9,7 @@ static void ikey_py_drop(ikey_py_held *held)
     ikey_event_free(held->event);
     ikey_error_free(held->error);
     ikey_op_free(held->op);
+    ikey_queue_free(held->queue);
     ikey_client_free(held->client);
     *held = (ikey_py_held){0};
 }
@@ -75,4 +78,47 @@ static void ikey_py_op_free(ikey_py_held *op)
 {
     ikey_op_free(op->op);
     op->op = NULL;
+}
+
+static void ikey_py_ring(void *descriptor)
+{
+    // A pipe that is full has rung already.
+    ssize_t written = write((int)(intptr_t)descriptor, "", 1);
+    (void)written;
+}
+
+static int32_t ikey_py_queue_new(int descriptor, ikey_py_held *given)
+{
+    int32_t status = ikey_queue_new(ikey_py_ring, (void *)(intptr_t)descriptor, &given->queue, &given->error);
+    return ikey_py_view(given, status);
+}
+
+static int32_t ikey_py_queue_submit(ikey_py_held *queue, ikey_py_held *client, const char *name, size_t name_length,
+                                    const char *request, size_t request_length, uint64_t tag, ikey_py_held *given)
+{
+    int32_t status = ikey_queue_submit(queue->queue, client->client, BYTES(name), name_length, BYTES(request),
+                                       request_length, NULL, tag, &given->error);
+    return ikey_py_view(given, status);
+}
+
+static void ikey_py_queue_cancel(ikey_py_held *queue, uint64_t tag)
+{
+    ikey_queue_cancel(queue->queue, tag, NULL);
+}
+
+static int32_t ikey_py_queue_take(ikey_py_held *queue, ikey_py_held *given)
+{
+    size_t count = 0;
+    int32_t status = ikey_queue_take(queue->queue, 0, 1, &given->event, &count, &given->error);
+    ikey_py_view(given, status);
+    if (given->event != NULL) {
+        ikey_event_tag(given->event, &given->tag, NULL);
+        if (given->kind == IKEY_EVENT_ERROR) {
+            const uint8_t *bytes = NULL;
+            ikey_event_error(given->event, &given->error, NULL);
+            ikey_error_json(given->error, &bytes, &given->head_length);
+            given->head = (const char *)bytes;
+        }
+    }
+    return status;
 }

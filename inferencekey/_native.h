@@ -6,9 +6,11 @@
 typedef struct {
     ikey_client *client;
     ikey_op *op;
+    ikey_queue *queue;
     ikey_event *event;
     ikey_error *error;
     int32_t kind;
+    uint64_t tag;
     const char *head;
     size_t head_length;
     const char *raw;
@@ -32,3 +34,11 @@ static int32_t ikey_py_op_submit(ikey_py_held *client, const char *name, size_t 
                                  size_t request_length, ikey_py_held *given);
 static int32_t ikey_py_op_next(ikey_py_held *op, int32_t timeout_ms, ikey_py_held *given);
 static void ikey_py_op_free(ikey_py_held *op);
+
+// A queue that writes a byte to `descriptor`, which must not block, when something can be taken and nothing could before.
+static int32_t ikey_py_queue_new(int descriptor, ikey_py_held *given);
+static int32_t ikey_py_queue_submit(ikey_py_held *queue, ikey_py_held *client, const char *name, size_t name_length,
+                                    const char *request, size_t request_length, uint64_t tag, ikey_py_held *given);
+static void ikey_py_queue_cancel(ikey_py_held *queue, uint64_t tag);
+// One event, without waiting for it; of an IKEY_EVENT_ERROR the JSON of the error as head.
+static int32_t ikey_py_queue_take(ikey_py_held *queue, ikey_py_held *given);

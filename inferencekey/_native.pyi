@@ -7,6 +7,7 @@ class Held(Protocol):
     """Handles, and views into what they hold: see `_native.h`."""
 
     kind: int
+    tag: int
     head: object
     head_length: int
     raw: object
@@ -32,6 +33,8 @@ class _Lib:
     IKEY_OK: int
     IKEY_TIMEOUT: int
     IKEY_ERROR_BUSY: int
+    IKEY_EVENT_END: int
+    IKEY_EVENT_ERROR: int
     IKEY_EVENT_NOTICE: int
     def ikey_abi_version(self) -> int: ...
     def ikey_version(self) -> object: ...
@@ -57,6 +60,20 @@ class _Lib:
     ) -> int: ...
     def ikey_py_op_next(self, op: Held, timeout_ms: int, given: Held) -> int: ...
     def ikey_py_op_free(self, op: Held) -> None: ...
+    def ikey_py_queue_new(self, descriptor: int, given: Held) -> int: ...
+    def ikey_py_queue_submit(
+        self,
+        queue: Held,
+        client: Held,
+        name: bytes,
+        name_length: int,
+        request: bytes,
+        request_length: int,
+        tag: int,
+        given: Held,
+    ) -> int: ...
+    def ikey_py_queue_cancel(self, queue: Held, tag: int) -> None: ...
+    def ikey_py_queue_take(self, queue: Held, given: Held) -> int: ...
 
 ffi: _FFI
 lib: _Lib

@@ -9,13 +9,15 @@ from inferencekey._record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeVar
 
     from inferencekey._results import EndpointRef
     from inferencekey._timeouts import Timeouts
 
-    # Applies the plan: its base, and the timeout of the call.
-    Apply = Callable[[str | None, float | Timeouts | None], EndpointRef]
+    Self = TypeVar("Self", bound="Plan")
+
+    # Applies the plan: its base, and the timeout of the call. Gives the ref, or a promise of it.
+    Apply = Callable[[str | None, float | Timeouts | None], Any]
 
 
 class Change(Record):
@@ -131,7 +133,7 @@ class Plan(Record):
         self._apply = None
 
     @classmethod
-    def from_answer(cls, plan: dict[str, Any], apply: Apply | None = None) -> Plan:
+    def from_answer(cls: type[Self], plan: dict[str, Any], apply: Apply | None = None) -> Self:
         """The plan as the core hands it over, and what applies it."""
         ceiling = plan["max_hourly_cost_usd"]
         made = cls(
@@ -205,13 +207,17 @@ class Plan(Record):
         ConfigurationError for a plan that has no client: one that was copied, unpickled, or
         came with an error.
         """
+        ref: EndpointRef = self._applier()(self._base, timeout)
+        return ref
+
+    def _applier(self) -> Any:
         if self._apply is None:
             raise ConfigurationError(
                 "apply: this plan has no client: it was copied, unpickled, or came with an error",
                 operation="apply",
                 hint="make it anew with `plan`",
             )
-        return self._apply(self._base, timeout)
+        return self._apply
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as JSON knows it; the keys are those of the properties."""

@@ -55,23 +55,16 @@ class PhaseTimes:
         return seconds
 
 
-class Readiness:
-    """The events of one workload, in order, as they come; used from any one thread at a time.
+class Following:
+    """What is seen of a workload on its way, however its events are awaited."""
 
-    What `ManagementClient.readiness` gives. It ends after `ready`, and raises what
-    `wait_until_ready` raises. The connection is let go at the end, by `close()`, and when the
-    object is dropped. Each new phase is also a line of the logger `inferencekey`, at INFO.
-    """
+    __slots__ = ("__weakref__", "_slug", "_times", "_watcher")
 
-    __slots__ = ("__weakref__", "_operation", "_slug", "_times", "_watcher")
-
-    def __init__(self, slug: str, start: Callable[[], Operation], watcher: Silent) -> None:
+    def __init__(self, slug: str, watcher: Silent) -> None:
         self._slug = printable(slug)
         # The clock starts first, so that it never shows less than the deadline.
         self._times = PhaseTimes()
         self._watcher = watcher
-        self._operation = start()
-        self._operation.before_notice = watcher.make_way
 
     @property
     def seconds_by_phase(self) -> dict[str, float]:
@@ -80,6 +73,44 @@ class Readiness:
         As seen from here: of a phase that had begun before, only the rest.
         """
         return self._times.seconds()
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more will come."""
+        raise NotImplementedError
+
+    def _taken(self, head: bytes) -> ReadinessEvent:
+        event = ReadinessEvent.from_answer(_marshal.decode(head))
+        if self._times.take(event.phase):
+            self._watcher.make_way()
+            since = clock_time(self._times.elapsed())
+            log("info", "wait_until_ready: %s: %s (%s)", self._slug, described(event), since)
+        return event
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        kind = type(self).__name__
+        raise TypeError(f"a {kind} is neither copied nor pickled: it has one connection")
+
+    def __repr__(self) -> str:
+        phase = f", phase: {printable(self._times.phase)}" if self._times.phase else ""
+        state = "ended" if self.ended else "open"
+        return f"<{type(self).__name__} of {self._slug} {state}{phase}>"
+
+
+class Readiness(Following):
+    """The events of one workload, in order, as they come; used from any one thread at a time.
+
+    What `ManagementClient.readiness` gives. It ends after `ready`, and raises what
+    `wait_until_ready` raises. The connection is let go at the end, by `close()`, and when the
+    object is dropped. Each new phase is also a line of the logger `inferencekey`, at INFO.
+    """
+
+    __slots__ = ("_operation",)
+
+    def __init__(self, slug: str, start: Callable[[], Operation], watcher: Silent) -> None:
+        super().__init__(slug, watcher)
+        self._operation = start()
+        self._operation.before_notice = watcher.make_way
 
     def __iter__(self) -> Readiness:
         return self
@@ -100,30 +131,13 @@ class Readiness:
         """The next event; None if a slice of time brought none, or at the end."""
         try:
             taken = self._operation.next()
-            if taken is None:
-                return None
-            event = ReadinessEvent.from_answer(_marshal.decode(taken.head))
-            if self._times.take(event.phase):
-                self._tell(event)
+            return None if taken is None else self._taken(taken.head)
         except InferenceKeyError:
             raise
         except BaseException:
             # Ctrl-C, or what a signal handler or a hook raised.
             self.close()
             raise
-        return event
-
-    def _tell(self, event: ReadinessEvent) -> None:
-        self._watcher.make_way()
-        since = clock_time(self._times.elapsed())
-        log("info", "wait_until_ready: %s: %s (%s)", self._slug, described(event), since)
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a Readiness is neither copied nor pickled: it has one connection")
-
-    def __repr__(self) -> str:
-        phase = f", phase: {printable(self._times.phase)}" if self._times.phase else ""
-        return f"<Readiness of {self._slug} {'ended' if self.ended else 'open'}{phase}>"
 
     def close(self) -> None:
         """End it, on the wire too. Never blocks; closing again does nothing."""

@@ -38,6 +38,11 @@ class EndpointRef(Record):
         self._plan = plan
         self._changed = changed
 
+    @classmethod
+    def from_answer(cls, answer: dict[str, Any], plan: Plan) -> EndpointRef:
+        """The ref as the core hands it over."""
+        return cls(answer["project_slug"], answer["workload_slug"], plan, answer["changed"])
+
     @property
     def project_slug(self) -> str:
         """Project in which the workload lives."""

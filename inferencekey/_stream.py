@@ -54,7 +54,7 @@ class TextStream:
             if event is None:
                 raise StopIteration
             head = _marshal.decode(event.head)
-            self._batch = _chunks(head, event.raw)
+            self._batch = chunks_of(head, event.raw)
             if head.get("warning"):
                 import warnings
 
@@ -65,9 +65,7 @@ class TextStream:
         try:
             return self._operation.take()
         except InferenceKeyError as error:
-            if isinstance(error, ApiError) and error.partial is not None:
-                given = [TextChunk(text) for text in self._given]
-                error.partial = Partial(error.partial.text, given)
+            add_given(error, self._given)
             raise
         except BaseException:
             # Ctrl-C, or what a signal handler raised.
@@ -98,7 +96,13 @@ class TextStream:
         self.close()
 
 
-def _chunks(head: dict[str, Any], raw: bytes) -> Iterator[TextChunk]:
+def add_given(error: InferenceKeyError, texts: list[str]) -> None:
+    """Puts the chunks that the caller has got into the error's `.partial`."""
+    if isinstance(error, ApiError) and error.partial is not None:
+        error.partial = Partial(error.partial.text, [TextChunk(text) for text in texts])
+
+
+def chunks_of(head: dict[str, Any], raw: bytes) -> Iterator[TextChunk]:
     """The chunks of a batch; each takes its own piece of the raw bytes.
 
     Not a generator, which a second thread would find running.

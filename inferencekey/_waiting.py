@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from inferencekey._control import ManagementClient
+    from inferencekey._client import Client
     from inferencekey._results import ReadinessEvent
     from inferencekey._retry import Retry
 
@@ -22,18 +22,11 @@ Progress = str | bool | None
 """A name of `inferencekey._progress.choice`; True or False; None: what the environment says."""
 
 
-def readiness(
-    client: ManagementClient,
-    slug: str,
-    *,
-    project: str | None,
-    timeout: float,
-    watcher: Silent | None = None,
-) -> Readiness:
-    """The events; what makes them stop for a while goes to the watcher and the client's hook."""
+def following(
+    client: Client, slug: str, project: str | None, timeout: float, watcher: Silent
+) -> tuple[Request, Callable[[Retry], None]]:
+    """The request, and who is told what makes the events stop for a while."""
     timeout_ms = milliseconds("timeout", timeout)
-    request = Request(workload_slug=slug, project=project, timeout_ms=timeout_ms)
-    watcher = watcher or Silent()
     on_retry = client._on_retry
 
     def told(retry: Retry) -> None:
@@ -41,11 +34,25 @@ def readiness(
             on_retry(retry)
         watcher.lost(retry)
 
+    return Request(workload_slug=slug, project=project, timeout_ms=timeout_ms), told
+
+
+def readiness(
+    client: Client,
+    slug: str,
+    *,
+    project: str | None,
+    timeout: float,
+    watcher: Silent | None = None,
+) -> Readiness:
+    """The events; what makes them stop for a while goes to the watcher and the client's hook."""
+    watcher = watcher or Silent()
+    request, told = following(client, slug, project, timeout, watcher)
     return Readiness(slug, lambda: client._start("wait_until_ready", request, told), watcher)
 
 
 def wait(
-    client: ManagementClient,
+    client: Client,
     slug: str,
     *,
     project: str | None,
@@ -59,22 +66,34 @@ def wait(
 
     goes_on: it is there after Ctrl-C, which then says what may be done with it.
     """
-    quiet = silent or on_progress is not None
-    display = display_for(
-        slug, progress, project=_to_name(client, project), quiet=quiet, goes_on=goes_on
-    )
-    if silent:
-        display = Silent()
-    if on_progress is not None:
-        display = Callback(on_progress, display)
+    watcher = watcher_for(client, slug, project, on_progress, silent, progress, goes_on)
     with (
-        display as show,
+        watcher as show,
         readiness(client, slug, project=project, timeout=timeout, watcher=show) as events,
     ):
         while not events.ended:
             event = events.poll()
             if not events.ended:
                 show(event)
+
+
+def watcher_for(
+    client: Client,
+    slug: str,
+    project: str | None,
+    on_progress: Callable[[ReadinessEvent], None] | None,
+    silent: bool,
+    progress: Progress,
+    goes_on: bool,
+) -> Silent:
+    """Who takes the events of a wait: the callback, a display, both or nobody."""
+    quiet = silent or on_progress is not None
+    display = display_for(
+        slug, progress, project=_to_name(client, project), quiet=quiet, goes_on=goes_on
+    )
+    if silent:
+        display = Silent()
+    return display if on_progress is None else Callback(on_progress, display)
 
 
 def display_for(
@@ -90,7 +109,7 @@ def display_for(
         return Silent()
 
 
-def _to_name(client: ManagementClient, project: str | None) -> str | None:
+def _to_name(client: Client, project: str | None) -> str | None:
     """The project, if commands that the user types have to name it."""
     if project is None:
         project = client._facts()["project"]

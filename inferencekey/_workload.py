@@ -29,6 +29,16 @@ class Workload(dict[str, Any]):
         # What the core makes of it (docs/c-api.md).
         self._facts = _NO_FACTS if facts is None else facts
 
+    @classmethod
+    def from_answer(cls, answer: dict[str, Any]) -> Workload:
+        """The workload as the core hands it over."""
+        return cls(answer["workload"], answer["facts"])
+
+    @classmethod
+    def all_from_answer(cls, answer: dict[str, Any]) -> list[Workload]:
+        """All of a list."""
+        return [*map(cls, answer["workloads"], answer["facts"])]
+
     @property
     def id(self) -> str:
         """The platform's own key for it."""

@@ -20,7 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from inferencekey._control import ManagementClient
+    from inferencekey._client import Client
+    from inferencekey._ephemeral.steps import Steps
 
 # For how long after its begin, in seconds, a create may have an effect although its process is
 # gone; and how long a run waits for the effects of all such creates together.
@@ -32,30 +33,31 @@ _HOPELESS = (AuthError, ConfigurationError, ConnectionFailed, Timeout)
 class Collector:
     """One run over the entries of a platform."""
 
-    def __init__(self, client: ManagementClient) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
         self._collected = Collected()
         self._uncertain: list[journal.File] = []
         self._hopeless: InferenceKeyError | None = None
 
-    def run(self, project: str | None) -> Collected:
+    def collecting(self, project: str | None) -> Steps[Collected]:
         """Delete what was left behind; what cannot be deleted now keeps its entry."""
         base_url = self._client._facts()["base_url"]
         journal.sweep()
         try:
             for path, entry in journal.entries():
                 if entry.base_url == base_url and project in (None, entry.project_slug):
-                    self._visit(path, entry)
+                    yield from self._visit(path, entry)
             until = time.monotonic() + _WAIT
             for file in self._uncertain:
-                if self._delete(file, max(until - time.monotonic(), 0.0)) is False:
+                left = max(until - time.monotonic(), 0.0)
+                if (yield from self._delete(file, left)) is False:
                     self._keep(file.entry, "it is not there, but its create may be on its way")
         finally:
             for file in self._uncertain:
                 file.release()
         return self._collected
 
-    def _visit(self, path: Path, entry: journal.Entry) -> None:
+    def _visit(self, path: Path, entry: journal.Entry) -> Steps[None]:
         if journal.is_elsewhere(entry) and not entry.is_over():
             self._keep(entry, f"it belongs to a process on `{entry.host}`: run gc there")
             return
@@ -63,7 +65,7 @@ class Collector:
         if file is None:
             return
         try:
-            if self._delete(file, 0.0) is False:
+            if (yield from self._delete(file, 0.0)) is False:
                 self._absent(file)
         finally:
             if file not in self._uncertain:
@@ -76,13 +78,13 @@ class Collector:
         else:
             file.remove()
 
-    def _delete(self, file: journal.File, appears_within: float) -> bool | None:
+    def _delete(self, file: journal.File, appears_within: float) -> Steps[bool | None]:
         """Was it removed? None: the platform refused, this one or all."""
         if self._hopeless is not None:
             self._keep(file.entry, str(self._hopeless), self._hopeless)
             return None
         try:
-            removed = lease.delete(self._client, file.entry, None, appears_within)
+            removed = yield from lease.deletion(self._client, file.entry, None, appears_within)
         except InferenceKeyError as error:
             if isinstance(error, _HOPELESS):
                 if not self._collected:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import os
 
 from inferencekey import _waiting
-from inferencekey._data import data_client_beside
+from inferencekey._data import DataClient, data_client_beside
 from inferencekey._ephemeral import journal, live, signals, words
 from inferencekey._ephemeral.lease import Lease
+from inferencekey._ephemeral.steps import Ask, Wait, run
 from inferencekey._errors import (
     AuthError,
     Cancelled,
@@ -36,9 +36,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from inferencekey._control import ManagementClient
+    from inferencekey._client import Client
     from inferencekey._data import Endpoint
     from inferencekey._ephemeral.lifetime import Lifetime
+    from inferencekey._ephemeral.steps import Steps
     from inferencekey._results import ReadinessEvent
     from inferencekey._secret import Secret
 
@@ -60,12 +61,12 @@ _THERE_BEFORE = (
 )
 
 
-class Ephemeral:
-    """What `ManagementClient.ephemeral` gives: a context manager, to be entered once."""
+class Block:
+    """One block and its workload: what is done when it is entered, and when it is left."""
 
     def __init__(
         self,
-        client: ManagementClient,
+        client: Client,
         fields: Request,
         *,
         api_key: Secret,
@@ -81,15 +82,13 @@ class Ephemeral:
         self._client = client
         self._mark = os.urandom(16).hex()
         self._request = Request(spec=fields, project=project, on_drift="fail", mark=self._mark)
-        self._wait = functools.partial(
-            _waiting.wait,
-            client,
-            timeout=timeout,
-            on_progress=on_progress,
-            silent=silent,
-            progress=progress,
-            goes_on=False,
-        )
+        self._waiting: dict[str, Any] = {
+            "timeout": timeout,
+            "on_progress": on_progress,
+            "silent": silent,
+            "progress": progress,
+            "goes_on": False,
+        }
         self._keep_on_error = keep_on_error
         self._max_lifetime = _lifetime(max_lifetime)
         quiet = silent or on_progress is not None
@@ -101,14 +100,17 @@ class Ephemeral:
         wished: list[Any] = [project, fields.get("project"), client._facts()["project"]]
         # A blank one is none, as for the core (wire.md 1.1).
         named = (name for name in wished if name is not None and name.strip())
-        self._data = data_client_beside(client, next(named, None), api_key)
-        self._endpoint = self._data.endpoint(fields["slug"])  # type: ignore[arg-type]
+        self._data = self._address(next(named, None), fields["slug"], api_key)
         self._is_entered = False
         self._lease: Lease | None = None
         self._lifetime: Lifetime | None = None
 
-    def __enter__(self) -> Endpoint:
-        """Create the workload if it is absent, wait until it is ready, and give its endpoint."""
+    def _address(self, project: str | None, slug: Any, api_key: Secret) -> Client:
+        """Makes the endpoint of the block; its client, which is closed with it."""
+        raise NotImplementedError
+
+    def _entering(self) -> Steps[None]:
+        """Create the workload if it is absent, and wait until it is ready."""
         if self._is_entered:
             raise ConfigurationError(
                 "ephemeral: this context was entered before",
@@ -118,32 +120,27 @@ class Ephemeral:
         self._is_entered = True
         signals.watch()
         try:
-            self._create()
+            yield from self._create()
         except BaseException as error:
-            self._leave(error)
+            yield from self._leave(error)
             raise
-        return self._endpoint
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def _leaving(self, error: BaseException | None) -> Steps[None]:
         """Delete the workload if this block created it."""
         keep = self._keep_on_error and isinstance(error, Exception)
-        self._leave(error, keep=keep)
+        yield from self._leave(error, keep=keep)
 
-    def _create(self) -> None:
+    def _create(self) -> Steps[None]:
         try:
-            answer = self._client._ask("ensure", self._request, on_creating=self._creating)
+            answer = yield Ask(self._client, "ensure", self._request, on_creating=self._creating)
         except DriftError as error:
             words.hint(error, _THERE_BEFORE)
             raise
         if self._lease is not None:
-            self._created(self._lease, answer)
+            yield from self._created(self._lease, answer)
+        slug, project = answer["workload_slug"], answer["project_slug"]
         try:
-            self._wait(answer["workload_slug"], project=answer["project_slug"])
+            yield Wait(self._client, {"slug": slug, "project": project, **self._waiting})
         except (WaitTimeout, WorkloadFailed) as error:
             if self._lease is not None:
                 words.hint(error, words.after_the_wait(error))
@@ -165,7 +162,7 @@ class Ephemeral:
 
             self._lifetime = Lifetime(self._lease, self._max_lifetime)
 
-    def _created(self, lease: Lease, answer: dict[str, Any]) -> None:
+    def _created(self, lease: Lease, answer: dict[str, Any]) -> Steps[None]:
         if not answer["created"]:
             # Somebody else was faster, and it is theirs.
             lease.withdraw()
@@ -173,23 +170,23 @@ class Ephemeral:
         lease.created(answer["id"])
         if lease.is_over:
             # A signal or the end of its lifetime came while the create was on its way.
-            lease.delete(_CLEAN_UP)
+            yield from lease.deletion(_CLEAN_UP)
             raise Cancelled(
                 f"ephemeral: the workload `{lease.entry.workload_slug}` was deleted again while it "
                 "was being created",
                 operation="ephemeral",
             )
 
-    def _leave(self, error: BaseException | None, *, keep: bool = False) -> None:
+    def _leave(self, error: BaseException | None, *, keep: bool = False) -> Steps[None]:
         try:
             self._data.close()
-            self._settle(error, keep)
+            yield from self._settle(error, keep)
         finally:
             if self._lifetime is not None:
                 self._lifetime.stop()
             signals.unwatch()
 
-    def _settle(self, error: BaseException | None, keep: bool) -> None:
+    def _settle(self, error: BaseException | None, keep: bool) -> Steps[None]:
         lease = self._lease
         if lease is None or not lease.is_ours:
             return
@@ -199,15 +196,16 @@ class Ephemeral:
             lease.keep()
             self._tell(error, words.kept(lease.entry))
         elif not lease.is_over:
-            self._delete(lease, error)
+            yield from self._delete(lease, error)
         if lease.is_over:
             live.discard(lease)
 
-    def _delete(self, lease: Lease, error: BaseException | None) -> None:
+    def _delete(self, lease: Lease, error: BaseException | None) -> Steps[None]:
         """Its own failure is raised only where it hides nothing."""
         lease.is_answered = lease.is_answered or isinstance(error, _REFUSALS)
         try:
-            if not lease.delete(_CLEAN_UP):
+            deleted = yield from lease.deletion(_CLEAN_UP)
+            if not deleted:
                 if error is not None:
                     self._tell(error, words.left(lease.entry, words.INTERRUPTED))
             elif isinstance(error, KeyboardInterrupt) and self._is_shown:
@@ -229,6 +227,31 @@ class Ephemeral:
         log("warning", "%s", text)
         if self._is_shown:
             words.say(text)
+
+
+class Ephemeral(Block):
+    """What `ManagementClient.ephemeral` gives: a context manager, to be entered once."""
+
+    _endpoint: Endpoint
+
+    def _address(self, project: str | None, slug: Any, api_key: Secret) -> DataClient:
+        client = data_client_beside(DataClient, self._client, project, api_key)
+        self._endpoint = client.endpoint(slug)
+        return client
+
+    def __enter__(self) -> Endpoint:
+        """Create the workload if it is absent, wait until it is ready, and give its endpoint."""
+        run(self._entering())
+        return self._endpoint
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Delete the workload if this block created it."""
+        run(self._leaving(error))
 
 
 def _lifetime(seconds: float | None) -> float | None:

@@ -6,13 +6,15 @@ import os
 from copy import copy
 
 from inferencekey._ephemeral import journal
+from inferencekey._ephemeral.steps import Ask, run
 from inferencekey._marshal import Request
 from inferencekey._timeouts import clock_options, milliseconds
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from inferencekey._control import ManagementClient
+    from inferencekey._client import Client
+    from inferencekey._ephemeral.steps import Steps
 
 # Seconds in which a create shows up in the list that was sent before its connection broke.
 _APPEARS_WITHIN = 5.0
@@ -23,7 +25,7 @@ _GRACE_MS = 150
 class Lease:
     """The duty to delete a workload. It needs no lock: deleting twice is as good as once."""
 
-    def __init__(self, client: ManagementClient, file: journal.File) -> None:
+    def __init__(self, client: Client, file: journal.File) -> None:
         # A client of its own: the program may close its own, and may raise in `on_retry`.
         self._client = copy(client)
         self._client._on_retry = None
@@ -78,12 +80,16 @@ class Lease:
         False if it did not show up although its create may still be on its way: then it is left
         to `gc`. Raises what `ManagementClient.delete` raises.
         """
+        return run(self.deletion(seconds))
+
+    def deletion(self, seconds: float) -> Steps[bool]:
+        """The same, step by step."""
         was_answered = self.is_answered
         appears_within = 0.0 if was_answered else min(_APPEARS_WITHIN, seconds / 2)
-        deleted = delete(self._client, self.entry, seconds, appears_within)
+        deleted = yield from deletion(self._client, self.entry, seconds, appears_within)
         if self.is_answered and not was_answered and not deleted:
             # Another thread has learnt the id in the meantime.
-            return self.delete(seconds)
+            return (yield from self.deletion(seconds))
         if deleted or was_answered:
             self._file.remove()
         else:
@@ -92,9 +98,9 @@ class Lease:
         return deleted or was_answered
 
 
-def delete(
-    client: ManagementClient, entry: journal.Entry, seconds: float | None, appears_within: float
-) -> bool:
+def deletion(
+    client: Client, entry: journal.Entry, seconds: float | None, appears_within: float
+) -> Steps[bool]:
     """Delete what the entry proves to be created by its process. True if this call removed it.
 
     seconds: None is as the client has it.
@@ -106,5 +112,6 @@ def delete(
         appears_within_ms=milliseconds("appears_within", appears_within),
         **clock_options(seconds),
     )
-    deleted: bool = client._ask("delete", request, _GRACE_MS)["deleted"]
+    answer = yield Ask(client, "delete", request, _GRACE_MS)
+    deleted: bool = answer["deleted"]
     return deleted

@@ -6,7 +6,13 @@ from typing import Any
 
 from double import Double
 
-from inferencekey import DataClient, Endpoint, ManagementClient, WorkloadSpec
+from inferencekey import (
+    AsyncManagementClient,
+    DataClient,
+    Endpoint,
+    ManagementClient,
+    WorkloadSpec,
+)
 
 # Of the issued form (wire.md 1.3), so that masking has something to find.
 SDK_TOKEN = "ik_sdk_0123abcd_" + "5ec2e7" * 10 + "beef"
@@ -20,6 +26,12 @@ def management(double: Double, **options: Any) -> ManagementClient:
     """A client of the double's control plane."""
     given = {"base_url": double.url, "sdk_token": SDK_TOKEN, "project": "acme", **options}
     return ManagementClient(**given)
+
+
+def async_management(double: Double, **options: Any) -> AsyncManagementClient:
+    """The same, awaited."""
+    given = {"base_url": double.url, "sdk_token": SDK_TOKEN, "project": "acme", **options}
+    return AsyncManagementClient(**given)
 
 
 def data(double: Double, **options: Any) -> DataClient:

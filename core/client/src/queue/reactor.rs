@@ -80,7 +80,11 @@ impl Reactor {
     fn sleep(&mut self) {
         let mut all = Interests::default();
         all.sources.push((self.shared.bell.source(), Direction::Read));
-        for task in self.tasks.iter().filter(|task| task.has_room()) {
+        for task in &mut self.tasks {
+            // Asked once: the host may make room at any moment, and rings then.
+            task.is_watched = task.has_room();
+        }
+        for task in self.tasks.iter().filter(|task| task.is_watched) {
             all.sources.extend(task.interests.sources.iter().cloned());
             all.wake_at = all.wake_at.into_iter().chain(task.interests.wake_at).min();
         }
@@ -90,7 +94,7 @@ impl Reactor {
             self.shared.bell.answer();
         }
         let mut ready = &ready[1..];
-        for task in self.tasks.iter_mut().filter(|task| task.has_room()) {
+        for task in self.tasks.iter_mut().filter(|task| task.is_watched) {
             let (own, rest) = ready.split_at(task.interests.sources.len());
             task.runnable |= own.contains(&true);
             ready = rest;
@@ -104,6 +108,8 @@ struct Task {
     interests: Interests,
     /// New, or one of its sources is ready.
     runnable: bool,
+    /// The sleep that runs, or ran last, waits for its sources.
+    is_watched: bool,
     backlog: Arc<AtomicUsize>,
     waker: Arc<TaskWaker>,
 }
@@ -116,6 +122,7 @@ impl Task {
             operation: submitted.operation,
             interests: Interests::default(),
             runnable: true,
+            is_watched: false,
             backlog: Arc::default(),
             waker: Arc::new(waker),
         }

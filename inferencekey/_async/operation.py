@@ -1,0 +1,120 @@
+"""One running call of the core on an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from inferencekey import _ffi, _marshal
+from inferencekey._async.port import port
+from inferencekey._errors import InferenceKeyError, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from inferencekey._client import Bound
+    from inferencekey._retry import Retry
+
+
+class AsyncOperation(_ffi.Told):
+    """The events of one call; ended at its end, with `free`, or when nobody holds it any more."""
+
+    __slots__ = ("__weakref__", "_arrived", "_failure", "_port", "_tag", "_waiter", "ended")
+
+    def __init__(
+        self,
+        bound: Bound,
+        name: str,
+        request: Mapping[str, object],
+        on_retry: Callable[[Retry], None] | None = None,
+        on_creating: Callable[[dict[str, object]], None] | None = None,
+    ) -> None:
+        super().__init__(on_retry or bound._on_retry)
+        self.on_creating = on_creating
+        self.ended = False
+        self._arrived: deque[_ffi.Event] = deque()
+        self._failure: BaseException | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._tag = 0
+        self._port = port()
+        try:
+            encoded = _marshal.encode(name, request)
+            self._tag = self._port.submit(bound._handle(), name, encoded, self)
+        except InferenceKeyError as error:
+            # The frames below hold what was refused, piece by piece.
+            raise error.with_traceback(None) from None
+
+    def receive(self, event: _ffi.Event) -> None:
+        """From the port. A hook that raises ends the call."""
+        if self.ended:
+            return
+        if event.kind == _ffi.NOTICE:
+            try:
+                self.take_notice(event.head)
+            except BaseException as raised:
+                self._failure = raised
+                self.free()
+            return
+        if event.kind == _ffi.ERROR:
+            self._failure = _ffi.exception(_marshal.decode(event.head))
+        if event.kind in (_ffi.ERROR, _ffi.END):
+            self.ended = True
+        else:
+            self._arrived.append(event)
+        if self._waiter is not None:
+            _wake(self._waiter)
+
+    async def next(self, seconds: float | None = None) -> _ffi.Event | None:
+        """The next event; None at the end, or if `seconds` brought none.
+
+        A cancelled task leaves the operation as it is: it goes on, or is freed.
+        """
+        if not self._arrived and not self.ended:
+            await self._wait(seconds)
+        if self._arrived:
+            return self._arrived.popleft()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+        return None
+
+    async def _wait(self, seconds: float | None) -> None:
+        if self._waiter is not None:
+            raise ValidationError(
+                "another task waits for this stream: one task at a time may read it"
+            )
+        loop = asyncio.get_running_loop()
+        self._waiter = waiter = loop.create_future()
+        timer = None if seconds is None else loop.call_later(seconds, _wake, waiter)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    async def linger(self, seconds: float) -> None:
+        """Goes on for a moment, whatever comes of it."""
+        if seconds and not self.ended:
+            try:
+                await self.next(seconds)
+            except InferenceKeyError:
+                return
+
+    def free(self) -> None:
+        """Ends it on the wire too, if it was not over. Never blocks."""
+        if not self.ended:
+            self.ended = True
+            self._port.cancel(self._tag)
+        if self._waiter is not None:
+            _wake(self._waiter)
+
+    def __del__(self) -> None:
+        if not getattr(self, "ended", True) and self._tag:
+            self._port.abandon(self._tag)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

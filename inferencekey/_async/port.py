@@ -1,0 +1,114 @@
+"""Where the operations of an event loop run: the core's queue, and the way back from its thread.
+
+A port belongs to its loop, comes with the loop's first call and goes with the loop; clients know
+of none, so one client serves any number of loops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from inferencekey import _ffi
+
+if TYPE_CHECKING:
+    from inferencekey._native import Held
+
+
+class Receiver(Protocol):
+    """Whose events come through a port."""
+
+    def receive(self, event: _ffi.Event) -> None:
+        """Takes an event, on the loop's thread. Raises nothing."""
+
+
+class Port:
+    """The queue of one loop. The loop holds it by its reader; it does not hold the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._reader, self._writer = os.pipe()
+        try:
+            os.set_blocking(self._reader, False)
+            os.set_blocking(self._writer, False)
+            self._queue = _ffi.Queue(self._writer)
+        except BaseException:
+            os.close(self._reader)
+            os.close(self._writer)
+            raise
+        self._tags = count(1)
+        # Who nobody waits for any more is not here.
+        self._receivers: WeakValueDictionary[int, Receiver] = WeakValueDictionary()
+        loop.add_reader(self._reader, self._rung)
+
+    def submit(self, client: Held, name: str, request: bytes, receiver: Receiver) -> int:
+        """Starts an operation whose events the receiver gets; its tag."""
+        tag = next(self._tags)
+        self._queue.submit(client, name, request, tag)
+        self._receivers[tag] = receiver
+        return tag
+
+    def cancel(self, tag: int) -> None:
+        """Ends an operation; no more of its events are given to anybody."""
+        if self._receivers.pop(tag, None) is not None:
+            self._queue.cancel(tag)
+
+    def abandon(self, tag: int) -> None:
+        """The same where the receiver is gone already, and on any thread."""
+        self._queue.cancel(tag)
+
+    def _rung(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._reader, 4096)
+        while (event := self._queue.take()) is not None:
+            receiver = self._receivers.get(event.tag)
+            if receiver is not None:
+                receiver.receive(event)
+
+    def close(self) -> None:
+        """Stops what still runs. Closing again does nothing."""
+        self._queue.free()
+        reader, writer, self._reader, self._writer = self._reader, self._writer, -1, -1
+        for descriptor in (reader, writer):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_tags"):
+            self.close()
+
+
+_ports: WeakKeyDictionary[asyncio.AbstractEventLoop, Port] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def port() -> Port:
+    """The port of the loop that runs in this thread."""
+    loop = asyncio.get_running_loop()
+    with _lock:
+        found = _ports.get(loop)
+        if found is None:
+            _sweep()
+            found = _ports[loop] = Port(loop)
+        return found
+
+
+def _sweep() -> None:
+    """Ends the ports of closed loops that something still holds."""
+    for loop in list(_ports):
+        if loop.is_closed():
+            _ports.pop(loop).close()
+
+
+def _forked() -> None:
+    """A child's loops get ports of their own; the lock may have been held by another thread."""
+    global _lock
+    _lock = threading.Lock()
+    _ports.clear()
+
+
+os.register_at_fork(after_in_child=_forked)

@@ -1,0 +1,121 @@
+"""A streamed answer, awaited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inferencekey import _ffi, _marshal
+from inferencekey._async.operation import AsyncOperation
+from inferencekey._errors import ForkedError, InferenceKeyError, TruncatedWarning
+from inferencekey._stream import add_given, chunks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping
+    from types import TracebackType
+    from typing import Any, NoReturn
+
+    from inferencekey._client import Bound
+    from inferencekey._results import TextChunk
+
+
+class AsyncTextStream:
+    """The chunks of one answer, in order; read by one task at a time.
+
+    An async iterator and context manager. The request is sent when the stream is awaited, entered,
+    or first read. The connection is let go at the end, by `close()` or `aclose()`, when the task
+    that reads is cancelled, and when the object is dropped.
+    """
+
+    def __init__(self, bound: Bound, request: Mapping[str, object]) -> None:
+        # Checks the request at once, as the blocking endpoint does; sends nothing.
+        bound._start("generate_text_stream", request).free()
+        self._bound = bound
+        self._request = request
+        self._forks = _ffi.Process.forks
+        self._operation: AsyncOperation | None = None
+        self._is_closed = False
+        # Chunks that the core has handed over and the caller has not.
+        self._batch: Iterator[TextChunk] = iter(())
+        # Their texts alone: a long answer's raw bytes would be a multiple of them.
+        self._given: list[str] = []
+
+    async def _open(self) -> AsyncTextStream:
+        if self._operation is None and not self._is_closed:
+            self._operation = AsyncOperation(self._bound, "generate_text_stream", self._request)
+            # The first event says that the response's head is good.
+            await self._event()
+        return self
+
+    def __await__(self) -> Generator[Any, None, AsyncTextStream]:
+        return self._open().__await__()
+
+    def __aiter__(self) -> AsyncTextStream:
+        return self
+
+    async def __anext__(self) -> TextChunk:
+        if self._forks != _ffi.Process.forks:
+            raise ForkedError(
+                "generate_text_stream: the stream was opened before the fork of this process",
+                operation="generate_text_stream",
+                hint="open a stream in the process that reads it",
+            )
+        await self._open()
+        while True:
+            for chunk in self._batch:
+                self._given.append(chunk.text)
+                return chunk
+            event = await self._event()
+            if event is None:
+                raise StopAsyncIteration
+            head = _marshal.decode(event.head)
+            self._batch = chunks_of(head, event.raw)
+            if head.get("warning"):
+                import warnings
+
+                warnings.warn(head["warning"], TruncatedWarning, stacklevel=2)
+
+    async def _event(self) -> _ffi.Event | None:
+        """The next event, waited for; None after the end."""
+        if self._operation is None or self._is_closed:
+            return None
+        try:
+            event = await self._operation.next()
+        except InferenceKeyError as error:
+            self.close()
+            add_given(error, self._given)
+            raise
+        except BaseException:
+            self.close()
+            raise
+        if event is None:
+            self.close()
+        return event
+
+    def close(self) -> None:
+        """End the stream, on the wire too. Never blocks; closing again does nothing."""
+        self._is_closed = True
+        self._batch = iter(())
+        if self._operation is not None:
+            self._operation.free()
+
+    async def aclose(self) -> None:
+        """The same, for `contextlib.aclosing` and the like."""
+        self.close()
+
+    async def __aenter__(self) -> AsyncTextStream:
+        return await self._open()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("an AsyncTextStream is neither copied nor pickled: it has one connection")
+
+    def __repr__(self) -> str:
+        state = "ended" if self._is_closed else "open"
+        return f"<AsyncTextStream {state}, chunks read: {len(self._given)}>"

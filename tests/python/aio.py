@@ -1,0 +1,44 @@
+"""The async clients behind the blocking interface, so that one test serves both."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import Any
+
+from inferencekey import AsyncEndpoint, AsyncManagementClient
+from inferencekey._async.ephemeral import AsyncEphemeral
+
+_WRAPPED = (AsyncManagementClient, AsyncEphemeral, AsyncEndpoint)
+
+
+class Blocking:
+    """An async object: each call runs in an event loop of its own, which is closed afterwards."""
+
+    def __init__(self, target: Any) -> None:
+        self._target = target
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._target, name)
+        return self._call(value) if inspect.ismethod(value) else value
+
+    def _call(self, method: Any) -> Any:
+        def call(*args: Any, **options: Any) -> Any:
+            async def awaited() -> Any:
+                made = method(*args, **options)
+                return await made if inspect.iscoroutine(made) else made
+
+            return blocking(asyncio.run(awaited()))
+
+        return call
+
+    def __enter__(self) -> Any:
+        return blocking(asyncio.run(self._target.__aenter__()))
+
+    def __exit__(self, *error: Any) -> None:
+        asyncio.run(self._target.__aexit__(*error))
+
+
+def blocking(value: Any) -> Any:
+    """What a test may use like the blocking client's."""
+    return Blocking(value) if isinstance(value, _WRAPPED) else value
