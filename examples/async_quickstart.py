@@ -14,6 +14,7 @@ spec = WorkloadSpec(
 
 
 async def main() -> None:
+    """Two questions at once, and nothing left behind."""
     mgmt = AsyncManagementClient.from_env(project="acme")
     try:
         ref = await mgmt.ensure(spec)

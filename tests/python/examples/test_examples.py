@@ -63,9 +63,12 @@ def slugs(mgmt: ManagementClient) -> list[str]:
     return sorted(workload["slug"] for workload in mgmt.list())
 
 
-def test_quickstart_answers_and_leaves_nothing(platform: Platform, mgmt: ManagementClient) -> None:
+@pytest.mark.parametrize("program", ["quickstart.py", "async_quickstart.py"])
+def test_quickstart_answers_and_leaves_nothing(
+    platform: Platform, mgmt: ManagementClient, program: str
+) -> None:
     """The quickstart prints an answer; its workload is gone afterwards."""
-    assert run(platform, str(EXAMPLES / "quickstart.py")).strip()
+    assert run(platform, str(EXAMPLES / program)).strip()
     assert "support-bot" not in slugs(mgmt)
 
 
@@ -125,9 +128,12 @@ def test_gc_deletes_what_cleanup_on_exit_could_not(
     assert "nightly-batch" not in slugs(mgmt)
 
 
-def test_quickstart_deletes_when_interrupted(platform: Platform, mgmt: ManagementClient) -> None:
+@pytest.mark.parametrize("program", ["quickstart.py", "async_quickstart.py"])
+def test_quickstart_deletes_when_interrupted(
+    platform: Platform, mgmt: ManagementClient, program: str
+) -> None:
     """Ctrl-C as soon as the workload exists: in the rest of `ensure`, or in the wait."""
-    process = start(platform, str(EXAMPLES / "quickstart.py"))
+    process = start(platform, str(EXAMPLES / program))
     limit = time.monotonic() + 30
     while "support-bot" not in slugs(mgmt):
         assert time.monotonic() < limit, "the workload was never created"
