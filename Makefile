@@ -28,7 +28,7 @@ demo: $(VENV)/.built ## Build, start the embedded platform, run the whole main j
 	@$(BIN)/inferencekey local exec -- $(BIN)/python examples/tour.py
 
 .PHONY: test
-test: lint header-check docs test-rust test-c test-python test-package ## Run everything that CI runs
+test: lint header-check docs test-rust test-c test-python guards test-package ## Run everything that CI runs
 
 # --- Parts of `make test` --------------------------------------------------------------------------------------------
 
@@ -53,6 +53,10 @@ test-c: $(VENV)/.built ## Run the C programs plain, under valgrind, AddressSanit
 .PHONY: test-python
 test-python: $(VENV)/.built $(VENV)/.dev ## Run the Python tests, end to end over the embedded platform
 	$(BIN)/python -m pytest --quiet -n 4
+
+.PHONY: guards
+guards: $(VENV)/.built ## Count what calls cost (system calls, allocations, crossings, memory) and compare with the bounds
+	$(BIN)/python tests/guards
 
 .PHONY: test-package
 test-package: $(VENV)/.built $(VENV)/.dev ## Build sdist and wheel, install each into an empty venv and use it

@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import pytest
+from clients import completion
+from double import Double, answer
 
 HEAVY = {
     "aiohttp",
@@ -76,6 +78,53 @@ def test_a_data_client_is_ready_without_the_control_plane() -> None:
     assert (
         loaded & {"inferencekey._control", "inferencekey._spec", "inferencekey._progress"} == set()
     )
+
+
+# What a stage adds to those before it: modules of ours, and top-level names of all others. What is
+# not listed fails by its name; list it here if it is worth its time. json brings re, and that enum.
+IMPORTED = {"__future__", "inferencekey"}
+JSON = "collections copyreg enum functools itertools json keyword operator re reprlib types"
+JSON_IN_PYTHON_310 = "sre_compile sre_constants sre_parse"
+OTHERS = "copy encodings genericpath os posixpath stat weakref"
+OURS = "client data errors ffi marshal native plan record results retry secret stream timeouts"
+OURS_BESIDE = {"inferencekey._native.lib", "inferencekey._vectors"}
+A_CLIENT = {
+    *f"{JSON} {JSON_IN_PYTHON_310} {OTHERS}".split(),
+    *(f"inferencekey._{name}" for name in OURS.split()),
+    *OURS_BESIDE,
+}
+ENDPOINT = """import inferencekey
+client = inferencekey.DataClient(base_url=URL, project='acme', api_key='ik_live_x')
+endpoint = client.endpoint('bot')
+"""
+# Name, program, what may be there after it.
+STAGES = [
+    ("import", "import inferencekey", IMPORTED),
+    ("a client made", ENDPOINT, IMPORTED | A_CLIENT),
+    ("a call", f"{ENDPOINT}endpoint.generate_text(prompt='Hi').raw", IMPORTED | A_CLIENT),
+]
+
+
+@pytest.mark.parametrize(("program", "allowed"), [pytest.param(*s[1:], id=s[0]) for s in STAGES])
+def test_each_stage_loads_what_is_listed_and_nothing_else(program: str, allowed: set[str]) -> None:
+    """A call loads nothing more than its client has, and that little."""
+    with Double(lambda _: answer(completion("Hi"))) as double:
+        loaded = modules_after(f"URL = {double.url!r}\n{program}") - modules_after("")
+    assert {shown for name in loaded if (shown := listed(name))} - allowed == set()
+
+
+def listed(name: str) -> str:
+    """The name under which a module stands in a list; parts in C of another come with that one."""
+    top = name.partition(".")[0]
+    if top == "inferencekey":
+        return name
+    return "" if top.startswith("_") and not top.startswith("__") else top
+
+
+def test_asyncio_is_loaded_by_those_who_use_it() -> None:
+    """The names of the async clients are there before; what is behind them is not."""
+    loaded = modules_after("import inferencekey\ndir(inferencekey)\ninferencekey.DataClient")
+    assert not [name for name in loaded if name.startswith(("asyncio", "inferencekey._async"))]
 
 
 def test_the_control_plane_loads_its_display_when_it_waits() -> None:

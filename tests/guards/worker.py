@@ -1,0 +1,121 @@
+"""The process whose calls are counted. Prints one JSON object: what was found, by name.
+
+python tests/guards/worker.py ORIGIN BODY_BYTES, with the library of `counting.c` preloaded. The
+endpoints `unary`, `stream` and `vectors` answer as `__main__.py` says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from inferencekey import AsyncDataClient, DataClient
+
+CALLS = 200
+SHORT_STREAMS = 230
+INPUTS = 256
+KEY = "ik_live_0123abcd_made_up_for_the_guards"
+
+# Calls through `CDLL` would let go of the global lock, and take it again.
+COUNTING = ctypes.PyDLL(None)
+PROC = Path("/proc/self")
+
+
+def taken(call: Callable[[], object]) -> tuple[int, int]:
+    """The system calls and the allocations of a call."""
+    counts = (ctypes.c_long * 2)()
+    COUNTING.guards_take(counts)
+    call()
+    COUNTING.guards_take(counts)
+    return counts[0], counts[1]
+
+
+def crossings(call: Callable[[], object]) -> int:
+    """How often Python enters the core in a call, on this thread."""
+    entered = 0
+
+    def seen(frame: FrameType, event: str, function: Any) -> None:
+        nonlocal entered
+        entered += event == "c_call" and function.__name__.startswith("ikey_")
+
+    sys.setprofile(seen)
+    call()
+    sys.setprofile(None)
+    return entered
+
+
+def peak(call: Callable[[], object]) -> int:
+    """The most bytes of resident memory during a call, above those before it."""
+    (PROC / "clear_refs").write_text("5")  # The peak is counted anew.
+    before = _resident("VmRSS")
+    call()
+    return _resident("VmHWM") - before
+
+
+def _resident(name: str) -> int:
+    found = re.search(rf"{name}:\s+(\d+) kB", (PROC / "status").read_text("ascii"))
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+def repeated(call: Callable[[], object], times: int = CALLS) -> Callable[[], object]:
+    """The call that many times, after some that make what is made once."""
+    for _ in range(20):
+        call()
+    return lambda: [call() for _ in range(times)]
+
+
+def blocking(origin: str, body_bytes: int) -> dict[str, float]:
+    """What the blocking client needs."""
+    client = DataClient(base_url=origin, project="acme", api_key=KEY)
+    unaries, streams, vectors = map(client.endpoint, ("unary", "stream", "vectors"))
+
+    def unary() -> object:
+        return unaries.generate_text(prompt="Hi")
+
+    def stream() -> int:
+        return sum(1 for _ in streams.generate_text_stream(prompt="Hi"))
+
+    def embed() -> object:
+        return vectors.embed(input=["a"] * INPUTS).view()
+
+    system_calls, allocations = taken(repeated(unary))
+    found = {
+        "unary: system calls": system_calls / CALLS,
+        "unary: allocations": allocations / CALLS,
+        "unary: crossings": crossings(repeated(unary)) / CALLS,
+    }
+    for _ in range(SHORT_STREAMS):
+        chunks = stream()
+    system_calls, allocations = taken(stream)
+    found["stream: system calls per chunk"] = system_calls / chunks
+    found["stream: allocations per chunk"] = allocations / chunks
+    found["stream: crossings per chunk"] = crossings(stream) / chunks
+    embed()
+    found["embed: peak memory per byte of the answer"] = peak(embed) / body_bytes
+    return found
+
+
+def asynchronous(origin: str) -> dict[str, float]:
+    """What the async client needs on the thread of its event loop."""
+    loop = asyncio.new_event_loop()
+    endpoint = AsyncDataClient(base_url=origin, project="acme", api_key=KEY).endpoint("unary")
+
+    def unary() -> object:
+        return loop.run_until_complete(endpoint.generate_text(prompt="Hi"))
+
+    found = {"async unary: crossings": crossings(repeated(unary)) / CALLS}
+    loop.close()
+    return found
+
+
+if __name__ == "__main__":
+    origin, body_bytes = sys.argv[1], int(sys.argv[2])
+    print(json.dumps({**blocking(origin, body_bytes), **asynchronous(origin)}))
