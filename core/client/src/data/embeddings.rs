@@ -1,14 +1,13 @@
 //! An embeddings answer: rows of numbers, read straight into one buffer (wire.md 3.3).
 
 use std::borrow::Cow;
-use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Fault;
+use super::cursor::Cursor;
 use crate::json::{self, Field, Filled};
 use crate::operation::Vectors;
 
@@ -24,11 +23,7 @@ pub(super) struct Embeddings<'a> {
 /// Reads a whole answer to `inputs` texts.
 pub(super) fn read(body: &[u8], inputs: usize) -> Result<Embeddings<'_>, Fault> {
     let mut rows = Rows::new(inputs, body.len());
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let document = Document { rows: &mut rows }.deserialize(&mut reader);
-    let answer = document
-        .and_then(|answer| reader.end().map(|()| answer))
-        .map_err(|error| Fault::Unreadable(rows.locate(&error)))?;
+    let answer = document(body, &mut rows).map_err(Fault::Unreadable)?;
     if answer.error.0 {
         return Err(Fault::ErrorObject);
     }
@@ -40,6 +35,63 @@ pub(super) fn read(body: &[u8], inputs: usize) -> Result<Embeddings<'_>, Fault> 
     Ok(Embeddings { model: answer.model.value().unwrap_or_default(), vectors, base64 })
 }
 
+#[derive(Default)]
+struct Answer<'a> {
+    error: Filled,
+    model: Field<Cow<'a, str>>,
+    has_data: bool,
+}
+
+fn document<'a>(body: &'a [u8], rows: &mut Rows) -> Result<Answer<'a>, String> {
+    let mut cursor = Cursor::new(body);
+    let mut answer = Answer::default();
+    expect(&mut cursor, b'{', || "the answer is no object".to_owned())?;
+    cursor.object(|cursor, key| {
+        match key {
+            "error" => answer.error = cursor.value()?,
+            "model" => answer.model = cursor.value()?,
+            "data" => {
+                rows.clear();
+                expect(cursor, b'[', || "`data` is not a list".to_owned())?;
+                cursor.list(|cursor| rows.read(cursor))?;
+                answer.has_data = true;
+            }
+            _ => skip(cursor)?,
+        }
+        Ok(())
+    })?;
+    cursor.end()?;
+    Ok(answer)
+}
+
+/// A value that begins with anything but `first` is refused in `words`; what is not JSON at all, as that.
+fn expect(cursor: &mut Cursor<'_>, first: u8, words: impl Fn() -> String) -> Result<(), String> {
+    if cursor.peek() == Some(first) {
+        return Ok(());
+    }
+    skip(cursor)?;
+    Err(words())
+}
+
+/// Passes over a value; one that is nested too deeply is refused, since hosts read the raw answer.
+fn skip(cursor: &mut Cursor<'_>) -> Result<(), String> {
+    let value: &RawValue = cursor.value()?;
+    match json::too_deep(value.get()) {
+        true => Err(format!("nested deeper than {}", json::MAX_DEPTH)),
+        false => Ok(()),
+    }
+}
+
+fn index_of(value: &RawValue, row: usize) -> Result<Option<usize>, String> {
+    match value.get() {
+        "null" => Ok(None),
+        text => match text.parse() {
+            Ok(index) => Ok(Some(index)),
+            Err(_) => Err(format!("`data[{row}].index` is not a place in the list")),
+        },
+    }
+}
+
 /// The rows so far, as they arrive.
 struct Rows {
     inputs: usize,
@@ -49,8 +101,6 @@ struct Rows {
     columns: usize,
     /// The `index` of each row.
     indexes: Vec<Option<usize>>,
-    /// Where in a row the reader is.
-    column: Option<usize>,
     base64: bool,
 }
 
@@ -63,7 +113,6 @@ impl Rows {
             values: Vec::new(),
             columns: 0,
             indexes: Vec::with_capacity(inputs),
-            column: None,
             base64: false,
         }
     }
@@ -73,18 +122,61 @@ impl Rows {
         self.indexes.clear();
     }
 
-    /// A reader's error, with the path it stopped at.
-    fn locate(&self, error: &serde_json::Error) -> String {
-        match self.column {
-            Some(column) => {
-                let row = self.indexes.len();
-                format!(
-                    "`data[{row}].embedding[{column}]` is no finite number ({})",
-                    json::cause(error)
-                )
+    /// Reads one item of `data`.
+    fn read(&mut self, cursor: &mut Cursor<'_>) -> Result<(), String> {
+        let (row, start) = (self.indexes.len(), self.values.len());
+        let (mut index, mut has_embedding) = (None, false);
+        expect(cursor, b'{', || format!("`data[{row}]` is no object"))?;
+        cursor.object(|cursor, key| {
+            match key {
+                "index" => index = index_of(cursor.value()?, row)?,
+                "embedding" => {
+                    self.values.truncate(start);
+                    self.read_embedding(cursor, row)?;
+                    has_embedding = true;
+                }
+                _ => skip(cursor)?,
             }
-            None => json::not_json(error),
+            Ok(())
+        })?;
+        if !has_embedding {
+            return Err(format!("`data[{row}].embedding` is missing"));
         }
+        self.end_row(start, index)
+    }
+
+    fn read_embedding(&mut self, cursor: &mut Cursor<'_>, row: usize) -> Result<(), String> {
+        if cursor.peek() == Some(b'"') {
+            let text: Text<'_> = cursor.value()?;
+            return self.push_base64(&text.0, row);
+        }
+        let words = || format!("`data[{row}].embedding` is no list of numbers and no base64");
+        expect(cursor, b'[', words)?;
+        let start = self.values.len();
+        cursor.list(|cursor| {
+            let column = self.values.len() - start;
+            let number = cursor
+                .number()
+                .ok_or_else(|| format!("`data[{row}].embedding[{column}]` is no finite number"))?;
+            self.values.push(number);
+            Ok(())
+        })
+    }
+
+    fn push_base64(&mut self, text: &str, row: usize) -> Result<(), String> {
+        self.base64 = true;
+        let bytes = STANDARD
+            .decode(text)
+            .map_err(|error| format!("`data[{row}].embedding` is not base64 ({error})"))?;
+        let (floats, []) = bytes.as_chunks::<4>() else {
+            return Err(format!("`data[{row}].embedding` is not a whole number of float32"));
+        };
+        let floats = floats.iter().copied().map(f32::from_le_bytes);
+        if let Some(float) = floats.clone().find(|float| !float.is_finite()) {
+            return Err(format!("`data[{row}].embedding` holds {float}"));
+        }
+        self.values.extend(floats.map(f64::from));
+        Ok(())
     }
 
     /// The numbers of the row that starts at `start` are complete.
@@ -143,173 +235,6 @@ impl Rows {
     }
 }
 
-#[derive(Default)]
-struct Answer<'a> {
-    error: Filled,
-    model: Field<Cow<'a, str>>,
-    has_data: bool,
-}
-
-/// Passes over a value; one that is nested too deeply is refused, since hosts read the raw answer.
-fn skip<'de, A: MapAccess<'de>>(entries: &mut A) -> Result<(), A::Error> {
-    let value: &RawValue = entries.next_value()?;
-    if json::too_deep(value.get()) {
-        return Err(A::Error::custom(format!("nested deeper than {}", json::MAX_DEPTH)));
-    }
-    Ok(())
-}
-
-/// A reader of one JSON value that puts numbers into [`Rows`].
-macro_rules! seed {
-    ($name:ident => $value:ty, $method:ident) => {
-        impl<'de> DeserializeSeed<'de> for $name<'_> {
-            type Value = $value;
-            fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<$value, D::Error> {
-                from.$method(self)
-            }
-        }
-    };
-}
-
-struct Document<'r> {
-    rows: &'r mut Rows,
-}
-
-seed!(Document => Answer<'de>, deserialize_map);
-
-impl<'de> Visitor<'de> for Document<'_> {
-    type Value = Answer<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Answer<'de>, A::Error> {
-        let mut answer = Answer::default();
-        while let Some(key) = entries.next_key::<String>()? {
-            match key.as_str() {
-                "error" => answer.error = entries.next_value()?,
-                "model" => answer.model = entries.next_value()?,
-                "data" => {
-                    self.rows.clear();
-                    entries.next_value_seed(List { rows: self.rows })?;
-                    answer.has_data = true;
-                }
-                _ => skip(&mut entries)?,
-            }
-        }
-        Ok(answer)
-    }
-}
-
-struct List<'r> {
-    rows: &'r mut Rows,
-}
-
-seed!(List => (), deserialize_seq);
-
-impl<'de> Visitor<'de> for List<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list under `data`")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Item { rows: self.rows })?.is_some() {}
-        Ok(())
-    }
-}
-
-struct Item<'r> {
-    rows: &'r mut Rows,
-}
-
-seed!(Item => (), deserialize_map);
-
-impl<'de> Visitor<'de> for Item<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an object at `data[{}]`", self.rows.indexes.len())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let row = self.rows.indexes.len();
-        let start = self.rows.values.len();
-        let (mut index, mut has_embedding) = (None, false);
-        while let Some(key) = entries.next_key::<String>()? {
-            match key.as_str() {
-                "index" => {
-                    index = index_of(entries.next_value()?, row).map_err(A::Error::custom)?
-                }
-                "embedding" => {
-                    self.rows.values.truncate(start);
-                    entries.next_value_seed(Row { rows: self.rows })?;
-                    has_embedding = true;
-                }
-                _ => skip(&mut entries)?,
-            }
-        }
-        if !has_embedding {
-            return Err(A::Error::custom(format!("`data[{row}].embedding` is missing")));
-        }
-        self.rows.end_row(start, index).map_err(A::Error::custom)
-    }
-}
-
-fn index_of(value: &RawValue, row: usize) -> Result<Option<usize>, String> {
-    match value.get() {
-        "null" => Ok(None),
-        text => match text.parse() {
-            Ok(index) => Ok(Some(index)),
-            Err(_) => Err(format!("`data[{row}].index` is not a place in the list")),
-        },
-    }
-}
-
-struct Row<'r> {
-    rows: &'r mut Rows,
-}
-
-seed!(Row => (), deserialize_any);
-
-impl<'de> Visitor<'de> for Row<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a list of numbers or base64 at `data[{}].embedding`", self.rows.indexes.len())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<(), A::Error> {
-        let start = self.rows.values.len();
-        loop {
-            self.rows.column = Some(self.rows.values.len() - start);
-            match numbers.next_element::<f64>()? {
-                Some(number) => self.rows.values.push(number),
-                None => break,
-            }
-        }
-        self.rows.column = None;
-        Ok(())
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
-        let row = self.rows.indexes.len();
-        self.rows.base64 = true;
-        let bytes = STANDARD.decode(text).map_err(|error| {
-            E::custom(format!("`data[{row}].embedding` is not base64 ({error})"))
-        })?;
-        let (floats, []) = bytes.as_chunks::<4>() else {
-            let words = format!("`data[{row}].embedding` is not a whole number of float32");
-            return Err(E::custom(words));
-        };
-        for float in floats.iter().copied().map(f32::from_le_bytes) {
-            if !float.is_finite() {
-                return Err(E::custom(format!("`data[{row}].embedding` holds {float}")));
-            }
-            self.rows.values.push(f64::from(float));
-        }
-        Ok(())
-    }
-}
+/// A string, borrowed from the document where nothing in it is escaped.
+#[derive(serde::Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -6,6 +6,7 @@
 mod batch;
 mod chunk;
 mod completion;
+mod cursor;
 mod embed;
 mod embeddings;
 mod form;
