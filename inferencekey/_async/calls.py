@@ -41,7 +41,7 @@ async def call(
         running.free()
         raise
     if event is None:
-        raise InternalError(f"{operation}: it ended without a result")
+        raise _nothing(operation)
     return event
 
 
@@ -59,20 +59,27 @@ async def ask(
 
 
 async def ask_to_the_end(
-    bound: Bound, operation: str, request: Mapping[str, object]
-) -> tuple[dict[str, Any], asyncio.CancelledError | None]:
-    """The same, whatever happens to the task: it learns afterwards that it was cancelled.
+    bound: Bound,
+    operation: str,
+    request: Mapping[str, object],
+    late: list[asyncio.CancelledError],
+) -> dict[str, Any]:
+    """The same, whatever happens to the task; the clocks of the request end it.
 
-    The clocks of the request end it.
+    late: gets what the task was cancelled with meanwhile, to be raised afterwards.
     """
-    cancelled = None
     running = AsyncOperation(bound, operation, request)
     while True:
         try:
             event = await running.next()
             break
         except asyncio.CancelledError as error:
-            cancelled = error
+            late.append(error)
     if event is None:
-        raise InternalError(f"{operation}: it ended without a result")
-    return _marshal.decode(event.head), cancelled
+        raise _nothing(operation)
+    head: dict[str, Any] = _marshal.decode(event.head)
+    return head
+
+
+def _nothing(operation: str) -> InternalError:
+    return InternalError(f"{operation}: it ended without a result")

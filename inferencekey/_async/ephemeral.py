@@ -12,6 +12,7 @@ from inferencekey._ephemeral.context import Block
 from inferencekey._ephemeral.steps import Ask, is_running
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
     from typing import Any
 
@@ -20,27 +21,38 @@ if TYPE_CHECKING:
     from inferencekey._secret import Secret
 
 
-async def run(steps: Steps[Result], *, to_the_end: bool = False) -> Result:
-    """What the steps come to, broken off when the task is cancelled.
+async def run(steps: Steps[Result]) -> Result:
+    """What the steps come to, broken off when the task is cancelled."""
+    return await _run(steps, _take)
 
-    to_the_end: but for deletes, which go on within their own time; the cancelling comes out once
-        all is done.
+
+async def run_to_the_end(steps: Steps[Result]) -> Result:
+    """The same, but for deletes: they go on within their own time.
+
+    That the task was cancelled meanwhile comes out once all is done, in place of what came of it.
     """
+    late: list[asyncio.CancelledError] = []
+
+    async def take(step: Ask | Wait) -> Any:
+        if isinstance(step, Ask) and step.operation == "delete":
+            return await calls.ask_to_the_end(step.client, step.operation, step.request, late)
+        return await _take(step)
+
+    try:
+        return await _run(steps, take)
+    finally:
+        if late:
+            raise late[-1]
+
+
+async def _run(steps: Steps[Result], take: Callable[[Ask | Wait], Awaitable[Any]]) -> Result:
     answer: Any = None
     error: BaseException | None = None
-    cancelled: asyncio.CancelledError | None = None
     while True:
         try:
             step = steps.send(answer) if error is None else steps.throw(error)
-            answer, error = None, None
-            if to_the_end and isinstance(step, Ask) and step.operation == "delete":
-                answer, late = await calls.ask_to_the_end(step.client, step.operation, step.request)
-                cancelled = late or cancelled
-            else:
-                answer = await _take(step)
+            answer, error = await take(step), None
         except StopIteration as end:
-            if cancelled is not None:
-                raise cancelled from None
             result: Result = end.value
             return result
         except BaseException as raised:
@@ -69,7 +81,7 @@ class AsyncEphemeral(Block):
 
     async def __aenter__(self) -> AsyncEndpoint:
         """Create the workload if it is absent, wait until it is ready, and give its endpoint."""
-        await run(self._entering(), to_the_end=True)
+        await run_to_the_end(self._entering())
         return self._endpoint
 
     async def __aexit__(
@@ -79,4 +91,4 @@ class AsyncEphemeral(Block):
         traceback: TracebackType | None,
     ) -> None:
         """Delete the workload if this block created it."""
-        await run(self._leaving(error), to_the_end=True)
+        await run_to_the_end(self._leaving(error))

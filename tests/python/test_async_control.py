@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import dataclasses
 import json
 import math
+import pickle
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from child import run, running
-from clients import API_KEY, LIVE, SPEC, async_management
+from clients import API_KEY, LIVE, SDK_TOKEN, SPEC, async_management
 from double import HANG, Double, Request, Send, Until, answer, chunk, chunked_head, sse
 from ephemeral.hosted import BEGIN, Answer, Hosted, entries
 
@@ -241,7 +243,7 @@ def test_a_plan_is_applied_in_any_loop_and_not_without_a_client() -> None:
         assert "create" in str(plan)
         assert asyncio.run(plan.apply()).changed is True
         with pytest.raises(ConfigurationError, match="no client"):
-            asyncio.run(__import__("copy").copy(plan).apply())
+            asyncio.run(copy.copy(plan).apply())
 
 
 def test_the_hook_is_called_on_the_loops_thread_before_the_request_goes_out_again() -> None:
@@ -401,6 +403,64 @@ def test_a_block_whose_task_is_cancelled_leaves_nothing(point: str, state: Path)
         asyncio.run(main())
         assert hosted.left() == []
         assert entries(state) == []
+
+
+def test_a_delete_that_fails_does_not_hide_that_its_task_was_cancelled(state: Path) -> None:
+    """The failure is told in the log, and `gc` may try again."""
+    there, go_on = threading.Event(), threading.Event()
+
+    def refuse(request: Request) -> Answer | None:
+        if request.method != "DELETE" or there.is_set():
+            return None
+        there.set()
+        return [Until(go_on), Send(answer({"error": {"code": "c", "message": "no"}}, 403))]
+
+    hosted = Hosted(refuse)
+    with Double(hosted) as double:
+        mgmt = async_management(double)
+
+        async def block() -> None:
+            async with ephemeral(mgmt):
+                pass
+
+        async def main() -> None:
+            task = asyncio.ensure_future(block())
+            await asyncio.to_thread(there.wait, 5)
+            task.cancel()
+            await asyncio.sleep(0)
+            go_on.set()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert [one.workload_slug for one in await mgmt.gc()] == ["bot"]
+
+        asyncio.run(main())
+        assert hosted.left() == []
+
+
+def test_copies_pickles_and_forked_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for the blocking client: each in loops of its own, a pickle without the token."""
+    with Double(Hosted()) as double:
+        mgmt = async_management(double)
+        asyncio.run(mgmt.list())
+        assert len(asyncio.run(copy.copy(mgmt).list())) == 1
+        text = pickle.dumps(mgmt)
+        assert SDK_TOKEN.encode() not in text
+        monkeypatch.setenv("INFERENCEKEY_SDK_TOKEN", SDK_TOKEN)
+        assert len(asyncio.run(pickle.loads(text).list())) == 1
+        assert SDK_TOKEN not in repr(mgmt)
+        program = """
+        import asyncio
+        url, = ARGS
+        mgmt = AsyncManagementClient(base_url=url, sdk_token=SDK_TOKEN, project="acme")
+        async def main():
+            return len(await mgmt.list())
+        assert asyncio.run(main()) == 1
+        child = os.fork()
+        assert asyncio.run(main()) == 1
+        if child:
+            print(os.waitpid(child, 0)[1], flush=True)
+        """.replace("\n        ", "\n")
+        assert run(program, double.url) == (0, "0\n", "")
 
 
 def test_an_exception_of_the_block_comes_out_and_nothing_is_left(state: Path) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clients import management
+from aio import blocking
+from clients import async_management, management
 from double import Double
 
 from ephemeral.hosted import Hosted
@@ -33,8 +34,11 @@ def double(hosted: Hosted) -> Iterator[Double]:
         yield started
 
 
-@pytest.fixture
-def mgmt(double: Double) -> Iterator[ManagementClient]:
-    """A client of it."""
+@pytest.fixture(params=["blocking", "async"])
+def mgmt(double: Double, request: pytest.FixtureRequest) -> Iterator[ManagementClient]:
+    """A client of it, of either kind."""
+    if request.param == "async":
+        yield blocking(async_management(double))
+        return
     with management(double) as client:
         yield client

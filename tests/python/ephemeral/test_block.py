@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aio import Blocking
 from clients import API_KEY, SDK_TOKEN, SPEC, management
 from double import HANG, RST, Double, Request, Until, answer
 
@@ -55,7 +56,7 @@ def test_a_block_gets_a_ready_endpoint_and_leaves_nothing(
 ) -> None:
     """Created, waited for, used, deleted; the endpoint is closed."""
     with ephemeral(mgmt) as bot:
-        assert isinstance(bot, Endpoint)
+        assert isinstance(bot, (Endpoint, Blocking))
         assert bot.workload_slug == "bot"
         assert hosted.left() == ["bot"]
         assert bot.generate_text(prompt="Hi").text == "Hi"
@@ -395,7 +396,10 @@ def test_an_error_keeps_the_workload_if_that_was_asked_for(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """To look into it; it is said how to delete it."""
-    with pytest.raises(Mine) as caught, ephemeral(mgmt, keep_on_error=True, silent=False):
+    with (
+        pytest.raises(Mine) as caught,
+        ephemeral(mgmt, keep_on_error=True, silent=False, progress="plain"),
+    ):
         raise Mine
     note = caught.value.__notes__[0]  # type: ignore[attr-defined]
     assert "`bot` (wl_1) of project `acme` is kept" in note
@@ -410,7 +414,7 @@ def test_ctrl_c_says_that_the_workload_is_deleted(
     mgmt: ManagementClient, state: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Whoever breaks off wants to know."""
-    with pytest.raises(KeyboardInterrupt), ephemeral(mgmt, silent=False):
+    with pytest.raises(KeyboardInterrupt), ephemeral(mgmt, silent=False, progress="plain"):
         raise KeyboardInterrupt
     said = capfd.readouterr().err.splitlines()[-1]
     assert said == "inferencekey: the workload `bot` (wl_1) of project `acme` is deleted"

@@ -20,7 +20,7 @@ from inferencekey import (
     ServerError,
 )
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = pytest.mark.usefixtures("nothing_left", "either_kind")
 
 GONE = answer({"error": {"code": "not_found", "message": "gone"}}, 404)
 

@@ -33,7 +33,7 @@ from inferencekey import (
 from inferencekey.local import Platform
 from inferencekey.local.phases import Timings
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = pytest.mark.usefixtures("nothing_left", "either_kind")
 
 BOT = EndpointRef("acme", "bot")
 POLICIES = [policy.value for policy in OnDrift]
