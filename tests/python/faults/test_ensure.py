@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ from inferencekey.local import Platform
 from inferencekey.local.phases import Timings
 
 pytestmark = pytest.mark.usefixtures("nothing_left", "either_kind")
+
+# For slugs that no other test of this process has.
+_numbers = count()
 
 BOT = EndpointRef("acme", "bot")
 POLICIES = [policy.value for policy in OnDrift]
@@ -340,7 +344,7 @@ def test_each_policy_does_what_it_says(state: str, policy: str) -> None:
     live, fields = STATES[state]
     write, outcome = DECISIONS[state][policy]
     # A DriftWarning comes once per slug and process.
-    slug = f"{state}-{policy}-bot".replace("_", "-")
+    slug = f"{state}-{policy}-{next(_numbers)}".replace("_", "-")
     config = {"max_model_len": 4096}
     spec = replace(SPEC, slug=slug, config=config, task_type="text2text")
     platform = ControlPlane()
