@@ -81,6 +81,12 @@ bench: $(BENCH)/.native $(BENCH)/.sdk ## Measure the SDK beside other clients; R
 	@$(BENCH)/venv/bin/python bench $(if $(ROWS),--rows $(ROWS)) $(if $(CLIENTS),--clients $(CLIENTS)) \
 	    $(if $(QUICK),--quick) $(if $(ROWS)$(CLIENTS)$(QUICK),,--page)
 
+.PHONY: weight
+weight: $(VENV)/.dev ## Build the wheel as it is released, install it, and print what each part weighs
+	@mkdir -p build && rm -rf build/lib.* build/weight
+	$(BIN)/python -m build --wheel --no-isolation --outdir build/weight . >build/weight.log 2>&1 || { cat build/weight.log; exit 1; }
+	@$(BIN)/python tools/weight.py build/weight/*.whl
+
 .PHONY: soak
 soak: $(VENV)/.built $(VENV)/.dev ## Look for leaks over 100,000 calls of each kind (about half an hour)
 	SOAK_CALLS=100000 $(BIN)/python -m pytest --quiet -n 2 --timeout 7200 tests/python/faults/test_leaks.py
