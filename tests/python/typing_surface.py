@@ -10,6 +10,9 @@ from typing import Any
 from typing_extensions import assert_type
 
 from inferencekey import (
+    AsyncEndpoint,
+    AsyncManagementClient,
+    AsyncPlan,
     Backend,
     Collected,
     DataClient,
@@ -70,6 +73,24 @@ def look(mgmt: ManagementClient) -> WorkloadSpec | None:
     assert_type(mgmt.export("bot"), WorkloadSpec)
     assert_type(mgmt.get("bot").max_hourly_cost_usd, float | None)
     return mgmt.get("bot").spec
+
+
+async def awaited(spec: WorkloadSpec) -> EndpointRef:
+    """The async clients give the same types, and async twins of what sends more later."""
+    mgmt = AsyncManagementClient.from_env()
+    assert_type(mgmt, AsyncManagementClient)
+    async with mgmt.ephemeral(spec) as bot:
+        assert_type(bot, AsyncEndpoint)
+        assert_type((await bot.generate_text(prompt="Hi")).text, str)
+        async for chunk in bot.generate_text_stream(prompt="Hi"):
+            assert_type(chunk, TextChunk)
+    async for event in mgmt.readiness("bot"):
+        assert_type(event, ReadinessEvent)
+    assert_type(await mgmt.gc(), Collected)
+    assert_type(await mgmt.list(), list[Workload])
+    plan = await mgmt.plan(spec)
+    assert_type(plan, AsyncPlan)
+    return await plan.apply()
 
 
 def watch() -> ManagementClient:
