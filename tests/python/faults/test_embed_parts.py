@@ -13,10 +13,26 @@ from typing import Any
 
 import numpy
 import pytest
+from child import run
 from clients import endpoint
 from double import HANG, Double, Request, Until, answer
 
 from inferencekey import ConfigurationError, EmbedResult, ProtocolError, ValidationError
+
+PEAK = """
+import numpy
+
+def most():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+bot = DataClient(base_url=ARGS[0], project="acme", api_key=API_KEY).endpoint("bot")
+bot.embed(input="a").numpy()
+before = most()
+result = bot.embed(input=["a"] * 512, batch_size=int(ARGS[1]), concurrency=1)
+assert result.numpy().shape == (512, 1536)
+print(most() - before)
+"""
 
 TEXTS = [str(number) for number in range(10)]
 
@@ -234,3 +250,22 @@ def test_without_numpy_a_clear_error_says_so(monkeypatch: pytest.MonkeyPatch) ->
     assert caught.value.hint == "pip install numpy"
     assert result.embeddings == [[1.0, 2.0]]
     assert result.view()[0, 1] == 2.0
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+def test_an_array_costs_the_answer_and_its_numbers_once(parts: int) -> None:
+    """No list, no second copy of either: what is left over is a part that is being read."""
+    numbers = b",".join([b"0.0123456789"] * 1536)
+
+    def respond(request: Request) -> bytes:
+        texts = request.json()["input"]
+        return answer(
+            b'{"data":[' + b",".join([b'{"embedding":[%b]}' % numbers] * len(texts)) + b"]}"
+        )
+
+    with Double(respond) as double:
+        status, out, err = run(PEAK, double.url, str(512 // parts))
+    assert status == 0, err
+    kept_kib = 512 * (len(numbers) + 1536 * 8) // 1024
+    # With four parts, a quarter of it is there for a second time before it is put in its place.
+    assert int(out) < kept_kib * (1.1 if parts == 1 else 1.6)
