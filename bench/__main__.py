@@ -27,6 +27,8 @@ from rows.chat import PARALLEL, PROMPT, UNARY
 from rows.connections import Connections
 from rows.embeddings import ARRAY, BASE64, LISTS
 from rows.ensure import ENSURE
+from rows.size import Size
+from rows.start import Start
 from rows.streams import FIRST, PACED, STREAM
 
 ROWS: tuple[Row, ...] = (
@@ -41,6 +43,8 @@ ROWS: tuple[Row, ...] = (
     BASE64,
     PROMPT,
     *ENSURE,
+    Start(),
+    Size(),
 )
 RESULTS = HERE.parent / "build" / "bench" / "results.json"
 PAGE = HERE.parent / "docs" / "performance.md"

@@ -67,9 +67,9 @@ def _bound(line: Line, client: str) -> str:
 def _ratio(line: Line, better: str, worse: str) -> str:
     """How many times better the one is than the other."""
     one, other = line.values.get(better), line.values.get(worse)
-    if not one or not other:
+    if one is None or other is None or min(one, other) <= 0:
         return "-"
-    return f"{one / other if line.figure.more_is_better else other / one:.2g} x"
+    return f"{_number(one / other if line.figure.more_is_better else other / one)} x"
 
 
 def _number(value: float | None) -> str:
