@@ -2,11 +2,52 @@
 
 from __future__ import annotations
 
-from sides import Asynchronous, NotOffered
+from functools import cache
+from typing import Any
+
+import inferencekey
+from inferencekey import WorkloadSpec
+from sides import CONTROL_TOKEN, DATA_KEY, INPUTS, Asynchronous, Each, NotOffered
 
 
 class Client(Asynchronous):
-    """Not there yet."""
+    """One client for each plane."""
 
     def __init__(self, origin: str) -> None:
-        raise NotOffered("is not landed yet")
+        if not hasattr(inferencekey, "AsyncDataClient"):
+            raise NotOffered("this version has no asyncio")
+        kinds: Any = inferencekey
+        data = kinds.AsyncDataClient(base_url=origin, project="bench", api_key=DATA_KEY)
+        self._endpoint: Any = cache(data.endpoint)
+        self._control = kinds.AsyncManagementClient(base_url=origin, sdk_token=CONTROL_TOKEN)
+
+    async def chat(self, prompt: str) -> str:
+        """See Asynchronous."""
+        text: str = (await self._endpoint("chat").generate_text(prompt=prompt)).text
+        return text
+
+    async def read(self, slug: str, each: Each) -> None:
+        """See Asynchronous."""
+        async for chunk in self._endpoint(slug).generate_text_stream(prompt="x"):
+            each(chunk.text)
+
+    async def lists(self, slug: str) -> list[list[float]]:
+        """See Asynchronous."""
+        rows: list[list[float]] = (await self._endpoint(slug).embed(input=INPUTS)).embeddings
+        return rows
+
+    async def array(self, slug: str) -> Any:
+        """See Asynchronous."""
+        wish = {"encoding_format": "base64"} if slug == "base64" else {}
+        return (await self._endpoint(slug).embed(input=INPUTS, **wish)).numpy()
+
+    async def find(self, workloads: int) -> bool:
+        """See Asynchronous."""
+        ref = await self._control.ensure(_spec(workloads), project=f"of-{workloads}")
+        return not ref.changed
+
+
+@cache
+def _spec(workloads: int) -> WorkloadSpec:
+    slug = f"bench-{workloads - 1}"
+    return WorkloadSpec(name="Bench", slug=slug, model="m", backend="vllm")
