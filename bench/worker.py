@@ -31,30 +31,17 @@ def runner(name: str, origin: str) -> asynchronous.Runner | blocking.Runner:
 def main() -> None:
     """Serve the lines of the standard input."""
     name, origin = sys.argv[1:]
-    try:
-        client = runner(name, origin)
-    except NotOffered as reason:
-        for _ in sys.stdin:
-            _answer(skipped(reason))
-        return
+    client = runner(name, origin)
     for line in sys.stdin:
         operation, seconds, lanes = line.split()
         signal.alarm(SECONDS_FOR_A_LINE)  # A client that hangs dies, and the benchmark with it.
         try:
-            _answer(client.run(operation, float(seconds), int(lanes)))
-        except NotOffered as reason:
-            _answer(skipped(reason))
+            answer = client.run(operation, float(seconds), int(lanes))
+        except NotOffered:
+            answer = {"skipped": "has no such call"}
         signal.alarm(0)
+        print(json.dumps(answer), flush=True)
     client.close()
-
-
-def skipped(reason: NotOffered) -> dict[str, object]:
-    """Says that there is nothing to measure, and why."""
-    return {"skipped": str(reason) or "has no such call"}
-
-
-def _answer(value: dict[str, object]) -> None:
-    print(json.dumps(value), flush=True)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,12 @@ PROGRAMS = {
         "base_url='ORIGIN', project='bench', api_key='ik_live_bench')",
         "assert client.endpoint('chat').generate_text(prompt='x').text",
     ),
+    "sdk_async": (
+        "import asyncio, inferencekey",
+        "client = inferencekey.AsyncDataClient("
+        "base_url='ORIGIN', project='bench', api_key='ik_live_bench')",
+        "assert asyncio.run(client.endpoint('chat').generate_text(prompt='x')).text",
+    ),
     "http_client": (
         "import http.client, json",
         "client = http.client.HTTPConnection('ORIGIN'.removeprefix('http://'))",

@@ -5,21 +5,17 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import inferencekey
-from inferencekey import WorkloadSpec
-from sides import CONTROL_TOKEN, DATA_KEY, INPUTS, Asynchronous, Each, NotOffered
+from inferencekey import AsyncDataClient, AsyncManagementClient, WorkloadSpec
+from sides import CONTROL_TOKEN, DATA_KEY, INPUTS, Asynchronous, Each
 
 
 class Client(Asynchronous):
     """One client for each plane."""
 
     def __init__(self, origin: str) -> None:
-        if not hasattr(inferencekey, "AsyncDataClient"):
-            raise NotOffered("this version has no asyncio")
-        kinds: Any = inferencekey
-        data = kinds.AsyncDataClient(base_url=origin, project="bench", api_key=DATA_KEY)
+        data = AsyncDataClient(base_url=origin, project="bench", api_key=DATA_KEY)
         self._endpoint: Any = cache(data.endpoint)
-        self._control = kinds.AsyncManagementClient(base_url=origin, sdk_token=CONTROL_TOKEN)
+        self._control = AsyncManagementClient(base_url=origin, sdk_token=CONTROL_TOKEN)
 
     async def chat(self, prompt: str) -> str:
         """See Asynchronous."""
@@ -38,8 +34,8 @@ class Client(Asynchronous):
 
     async def array(self, slug: str) -> Any:
         """See Asynchronous."""
-        wish = {"encoding_format": "base64"} if slug == "base64" else {}
-        return (await self._endpoint(slug).embed(input=INPUTS, **wish)).numpy()
+        wish = "base64" if slug == "base64" else None
+        return (await self._endpoint(slug).embed(input=INPUTS, encoding_format=wish)).numpy()
 
     async def find(self, workloads: int) -> bool:
         """See Asynchronous."""
