@@ -337,7 +337,7 @@ ikey_status ikey_op_free(ikey_op *op);
 //
 // - ikey_queue_new: starts one thread, which runs the operations
 //   - ikey_queue_submit: an operation and a tag of your choice
-//     - ikey_queue_cancel: by tag
+//     - ikey_queue_cancel, ikey_queue_pause: by tag
 //   - ikey_queue_take: what came since, as a batch of events, each with its tag; for each operation it ends with exactly
 //     one IKEY_EVENT_END or IKEY_EVENT_ERROR. Events that are not taken are back-pressure for their operation alone.
 // - ikey_queue_free: stops what still runs
@@ -369,10 +369,18 @@ ikey_status ikey_queue_submit(ikey_queue *queue,
                               uint64_t tag,
                               ikey_error **err);
 
-// Ends the operations under tag as Cancelled, within 100 ms: an IKEY_EVENT_ERROR comes. Does nothing for a tag not in use.
+// Ends the operation under tag as Cancelled, within 100 ms: an IKEY_EVENT_ERROR comes. Does nothing for a tag not in use.
 ikey_status ikey_queue_cancel(ikey_queue *queue,
                               uint64_t tag,
                               ikey_error **err);
+
+// Keeps the operation under tag from running (paused is 1), or lets it go on (0): for a host that takes everything, and
+// holds events that nobody has asked for yet. A paused operation reads nothing from its connection, and none of its
+// timeouts end it; what it gave before can still be taken. Does nothing for a tag not in use.
+ikey_status ikey_queue_pause(ikey_queue *queue,
+                             uint64_t tag,
+                             int32_t paused,
+                             ikey_error **err);
 
 // Takes all events that are there, at most capacity, which is not 0; waits for the first one, at most timeout_ms. An
 // operation that gave a notice goes on when ikey_queue_take is called again: what is to be done about it comes first.

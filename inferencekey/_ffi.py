@@ -224,6 +224,10 @@ class Queue:
         """Ends it. Never blocks; does nothing after the end."""
         lib.ikey_py_queue_cancel(self._native, tag)
 
+    def pause(self, tag: int, paused: bool) -> None:
+        """Keeps it from running, or lets it go on. Never blocks; does nothing after the end."""
+        lib.ikey_py_queue_pause(self._native, tag, paused)
+
     def take(self) -> Event | None:
         """The next event that has come; an operation whose notice was taken before goes on."""
         given = _held()

@@ -106,6 +106,11 @@ static void ikey_py_queue_cancel(ikey_py_held *queue, uint64_t tag)
     ikey_queue_cancel(queue->queue, tag, NULL);
 }
 
+static void ikey_py_queue_pause(ikey_py_held *queue, uint64_t tag, int32_t paused)
+{
+    ikey_queue_pause(queue->queue, tag, paused, NULL);
+}
+
 static int32_t ikey_py_queue_take(ikey_py_held *queue, ikey_py_held *given)
 {
     size_t count = 0;

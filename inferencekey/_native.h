@@ -40,5 +40,6 @@ static int32_t ikey_py_queue_new(int descriptor, ikey_py_held *given);
 static int32_t ikey_py_queue_submit(ikey_py_held *queue, ikey_py_held *client, const char *name, size_t name_length,
                                     const char *request, size_t request_length, uint64_t tag, ikey_py_held *given);
 static void ikey_py_queue_cancel(ikey_py_held *queue, uint64_t tag);
+static void ikey_py_queue_pause(ikey_py_held *queue, uint64_t tag, int32_t paused);
 // One event, without waiting for it; of an IKEY_EVENT_ERROR the JSON of the error as head.
 static int32_t ikey_py_queue_take(ikey_py_held *queue, ikey_py_held *given);

@@ -16,11 +16,24 @@ if TYPE_CHECKING:
     from inferencekey._client import Bound
     from inferencekey._retry import Retry
 
+# Events that nobody has asked for yet: with so many an operation stops reading from its connection,
+# and with so few it goes on.
+MOST_WAITING, FEW_WAITING = 4, 1
+
 
 class AsyncOperation(_ffi.Told):
     """The events of one call; ended at its end, with `free`, or when nobody holds it any more."""
 
-    __slots__ = ("__weakref__", "_arrived", "_failure", "_port", "_tag", "_waiter", "ended")
+    __slots__ = (
+        "__weakref__",
+        "_arrived",
+        "_failure",
+        "_is_paused",
+        "_port",
+        "_tag",
+        "_waiter",
+        "ended",
+    )
 
     def __init__(
         self,
@@ -36,6 +49,7 @@ class AsyncOperation(_ffi.Told):
         self._arrived: deque[_ffi.Event] = deque()
         self._failure: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._is_paused = False
         self._tag = 0
         self._port = port()
         try:
@@ -62,6 +76,8 @@ class AsyncOperation(_ffi.Told):
             self.ended = True
         else:
             self._arrived.append(event)
+            if len(self._arrived) >= MOST_WAITING and not self._is_paused:
+                self._pause(True)
         if self._waiter is not None:
             _wake(self._waiter)
 
@@ -73,7 +89,10 @@ class AsyncOperation(_ffi.Told):
         if not self._arrived and not self.ended:
             await self._wait(seconds)
         if self._arrived:
-            return self._arrived.popleft()
+            event = self._arrived.popleft()
+            if self._is_paused and len(self._arrived) <= FEW_WAITING:
+                self._pause(False)
+            return event
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
@@ -85,6 +104,8 @@ class AsyncOperation(_ffi.Told):
                 "another task waits for this stream: one task at a time may read it"
             )
         loop = asyncio.get_running_loop()
+        if not self._port.serves(loop):
+            raise ValidationError("the stream was opened in another event loop: read it there")
         self._waiter = waiter = loop.create_future()
         timer = None if seconds is None else loop.call_later(seconds, _wake, waiter)
         try:
@@ -93,6 +114,10 @@ class AsyncOperation(_ffi.Told):
             self._waiter = None
             if timer is not None:
                 timer.cancel()
+
+    def _pause(self, paused: bool) -> None:
+        self._is_paused = paused
+        self._port.pause(self._tag, paused)
 
     async def linger(self, seconds: float) -> None:
         """Goes on for a moment, whatever comes of it."""

@@ -12,7 +12,7 @@ import os
 import threading
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 from inferencekey import _ffi
 
@@ -43,7 +43,12 @@ class Port:
         self._tags = count(1)
         # Who nobody waits for any more is not here.
         self._receivers: WeakValueDictionary[int, Receiver] = WeakValueDictionary()
+        self._loop = ref(loop)
         loop.add_reader(self._reader, self._rung)
+
+    def serves(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Do its events come on this loop?"""
+        return self._loop() is loop
 
     def submit(self, client: Held, name: str, request: bytes, receiver: Receiver) -> int:
         """Starts an operation whose events the receiver gets; its tag."""
@@ -56,6 +61,10 @@ class Port:
         """Ends an operation; no more of its events are given to anybody."""
         if self._receivers.pop(tag, None) is not None:
             self._queue.cancel(tag)
+
+    def pause(self, tag: int, paused: bool) -> None:
+        """Keeps an operation from reading on, or lets it go on."""
+        self._queue.pause(tag, paused)
 
     def abandon(self, tag: int) -> None:
         """The same where the receiver is gone already, and on any thread."""

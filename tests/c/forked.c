@@ -82,6 +82,7 @@ static void every_function_refuses(handles old) {
     EXPECT(forked, ikey_op_cancel(old.op, &err));
     EXPECT(forked, ikey_queue_submit(old.queue, old.client, LIST, NULL, 1, &err));
     EXPECT(forked, ikey_queue_cancel(old.queue, 1, &err));
+    EXPECT(forked, ikey_queue_pause(old.queue, 1, 1, &err));
     EXPECT(forked, ikey_queue_take(old.queue, -1, 1, &event, &length, &err));
     CHECK(ikey_error_code(old.error, &bytes, &length) == forked);
     CHECK(ikey_error_json(old.error, &bytes, &length) == forked);

@@ -160,6 +160,7 @@ static size_t out_length, out_columns;
     X(queue_submit, cancel, CANCEL, IKEY_ERROR_OPERATION,                                                   \
       ikey_queue_submit(queue, client, REFUSED_CALL, p, 1, e))                                              \
     X(queue_cancel, queue, QUEUE, NULLED, ikey_queue_cancel(p, 1, e))                                       \
+    X(queue_pause, queue, QUEUE, NULLED, ikey_queue_pause(p, 1, 1, e))                                      \
     X(queue_take, queue, QUEUE, NULLED, ikey_queue_take(p, 0, 2, out.events, &out_length, e))               \
     X(queue_take, events, OUTPUT, NULLED, ikey_queue_take(queue, 0, 2, p, &out_length, e))                  \
     X(queue_take, count, OUTPUT, NULLED, ikey_queue_take(queue, 0, 2, out.events, p, e))                    \

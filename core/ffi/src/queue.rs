@@ -2,7 +2,7 @@
 //!
 //! - ikey_queue_new: starts one thread, which runs the operations
 //!   - ikey_queue_submit: an operation and a tag of your choice
-//!     - ikey_queue_cancel: by tag
+//!     - ikey_queue_cancel, ikey_queue_pause: by tag
 //!   - ikey_queue_take: what came since, as a batch of events, each with its tag; for each operation it ends with exactly
 //!     one IKEY_EVENT_END or IKEY_EVENT_ERROR. Events that are not taken are back-pressure for their operation alone.
 //! - ikey_queue_free: stops what still runs
@@ -160,7 +160,7 @@ pub unsafe extern "C" fn ikey_queue_submit(
     })
 }
 
-/// Ends the operations under tag as Cancelled, within 100 ms: an IKEY_EVENT_ERROR comes. Does nothing for a tag not in use.
+/// Ends the operation under tag as Cancelled, within 100 ms: an IKEY_EVENT_ERROR comes. Does nothing for a tag not in use.
 #[unsafe(no_mangle)]
 pub extern "C" fn ikey_queue_cancel(
     queue: *mut ikey_queue,
@@ -169,6 +169,27 @@ pub extern "C" fn ikey_queue_cancel(
 ) -> ikey_status {
     guard("ikey_queue_cancel", err, || {
         handle::take::<Queue>(queue, "queue")?.queue.cancel(tag);
+        Ok(IKEY_OK)
+    })
+}
+
+/// Keeps the operation under tag from running (paused is 1), or lets it go on (0): for a host that takes everything, and
+/// holds events that nobody has asked for yet. A paused operation reads nothing from its connection, and none of its
+/// timeouts end it; what it gave before can still be taken. Does nothing for a tag not in use.
+#[unsafe(no_mangle)]
+pub extern "C" fn ikey_queue_pause(
+    queue: *mut ikey_queue,
+    tag: u64,
+    paused: i32,
+    err: Option<&mut MaybeUninit<*mut ikey_error>>,
+) -> ikey_status {
+    guard("ikey_queue_pause", err, || {
+        let queue = handle::take::<Queue>(queue, "queue")?;
+        if !matches!(paused, 0 | 1) {
+            let words = format!("paused is {paused}: pass 1, or 0 to go on");
+            return Err(Failure::argument(IKEY_ERROR_ARGUMENT, "paused", words));
+        }
+        queue.queue.pause(tag, paused == 1);
         Ok(IKEY_OK)
     })
 }

@@ -3,13 +3,14 @@
 //! - [`Queue::submit`] hands an operation to the reactor, a thread that polls many of them over one `poll(2)` ([`reactor`]).
 //! - Their events gather in order in a shared list; [`Queue::take`] empties it in batches.
 //! - An operation whose events are not taken is not polled, so its socket is not read: back-pressure as for a single one.
+//! - [`Queue::pause`] does the same for a host that takes everything and keeps what nobody has asked for yet.
 //! - A notice holds its operation until the host, which has taken it, takes again: what it does about a notice comes first.
 
 mod bell;
 mod reactor;
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     submitted: Vec<Submitted>,
-    running: Vec<(u64, CancelToken)>,
+    running: HashMap<u64, Running>,
     ready: VecDeque<Waiting>,
     /// The notices of the last [`Queue::take`], which their operations wait behind.
     told: Vec<Room>,
@@ -55,6 +56,13 @@ struct State {
 struct Submitted {
     tag: u64,
     operation: Operation,
+    paused: Arc<AtomicBool>,
+}
+
+/// What the host can still do about an operation.
+struct Running {
+    stop: CancelToken,
+    paused: Arc<AtomicBool>,
 }
 
 /// An outcome in the list, and the room that it takes in its operation's backlog.
@@ -106,21 +114,35 @@ impl Queue {
         })
     }
 
-    /// Hands `operation` to the reactor. Its outcomes come under `tag`, which should not be in use.
+    /// Hands `operation` to the reactor. Its outcomes come under `tag`; if that is in use, the one before can be neither
+    /// cancelled nor paused any more.
     pub fn submit(&self, operation: Operation, tag: u64) {
+        let paused = Arc::<AtomicBool>::default();
+        let running = Running { stop: operation.cancel_token(), paused: Arc::clone(&paused) };
         let mut state = self.shared.lock();
-        state.running.push((tag, operation.cancel_token()));
-        state.submitted.push(Submitted { tag, operation });
+        state.running.insert(tag, running);
+        state.submitted.push(Submitted { tag, operation, paused });
         drop(state);
         self.shared.bell.ring();
     }
 
-    /// Ends the operations under `tag` as `Cancelled`; unknown tags are passed over.
+    /// Ends the operation under `tag` as `Cancelled`; an unknown tag is passed over.
     pub fn cancel(&self, tag: u64) {
-        for (_, token) in self.shared.lock().running.iter().filter(|(running, _)| *running == tag) {
-            token.cancel();
+        if let Some(running) = self.shared.lock().running.get(&tag) {
+            running.stop.cancel();
+            self.shared.bell.ring();
         }
-        self.shared.bell.ring();
+    }
+
+    /// Keeps the operation under `tag` from running, or lets it go on; an unknown tag is passed over. What it has given
+    /// can be taken all the same, and it can be cancelled.
+    pub fn pause(&self, tag: u64, paused: bool) {
+        if let Some(running) = self.shared.lock().running.get(&tag) {
+            running.paused.store(paused, Ordering::Release);
+            if !paused {
+                self.shared.bell.ring();
+            }
+        }
     }
 
     /// Everything that is ready, at most `max`; waits for the first at most `wait` (`None`: for ever). Empty: nothing

@@ -63,9 +63,7 @@ impl Reactor {
         let was_empty = state.ready.is_empty();
         for outcome in &outcomes {
             if !matches!(outcome.taken.outcome, Ok(Some(_))) {
-                let tag = outcome.taken.tag;
-                let ended = state.running.iter().position(|(running, _)| *running == tag);
-                ended.map(|index| state.running.swap_remove(index));
+                state.running.remove(&outcome.taken.tag);
             }
         }
         state.ready.extend(outcomes);
@@ -81,8 +79,8 @@ impl Reactor {
         let mut all = Interests::default();
         all.sources.push((self.shared.bell.source(), Direction::Read));
         for task in &mut self.tasks {
-            // Asked once: the host may make room at any moment, and rings then.
-            task.is_watched = task.has_room();
+            // Asked once: the host may make room or pause at any moment; for what lets a task go on it rings.
+            task.is_watched = task.may_run();
         }
         for task in self.tasks.iter().filter(|task| task.is_watched) {
             all.sources.extend(task.interests.sources.iter().cloned());
@@ -111,6 +109,7 @@ struct Task {
     /// The sleep that runs, or ran last, waits for its sources.
     is_watched: bool,
     backlog: Arc<AtomicUsize>,
+    paused: Arc<AtomicBool>,
     waker: Arc<TaskWaker>,
 }
 
@@ -124,6 +123,7 @@ impl Task {
             runnable: true,
             is_watched: false,
             backlog: Arc::default(),
+            paused: submitted.paused,
             waker: Arc::new(waker),
         }
     }
@@ -132,9 +132,13 @@ impl Task {
         self.backlog.load(Ordering::Acquire) < BACKLOG
     }
 
+    fn may_run(&self) -> bool {
+        self.has_room() && !self.paused.load(Ordering::Acquire)
+    }
+
     fn is_due(&self) -> bool {
         self.operation.is_cancelled()
-            || self.has_room()
+            || self.may_run()
                 && (self.runnable
                     || self.waker.woken.load(Ordering::Acquire)
                     || self.interests.wake_at.is_some_and(|instant| now() >= instant))

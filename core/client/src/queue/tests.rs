@@ -122,6 +122,51 @@ fn an_untaken_backlog_stops_the_operation() {
 }
 
 #[test]
+fn a_paused_operation_stands_still_until_it_goes_on() {
+    let queue = Queue::new(None).expect("a thread");
+    let (sender, done) = mpsc::channel();
+    let tells = operation(|outbox| async move {
+        outbox.put(event("first".to_owned())).await;
+        driver::sleep(Duration::from_millis(20)).await;
+        sender.send(()).unwrap_or_default();
+        Ok(())
+    });
+    queue.submit(tells, 1);
+    assert_eq!(queue.take(8, LIMIT).len(), 1);
+    queue.pause(1, true);
+    queue.submit(counting(2), 2);
+    assert!(take_until_ends(&queue, 1).iter().all(|taken| taken.tag == 2));
+    assert!(done.recv_timeout(Duration::from_millis(60)).is_err(), "it went on");
+    queue.pause(1, false);
+    assert_eq!(take_until_ends(&queue, 1).len(), 1);
+}
+
+#[test]
+fn a_paused_operation_can_be_cancelled_and_an_unknown_tag_is_passed_over() {
+    let queue = Queue::new(None).expect("a thread");
+    queue.submit(sleeping(), 1);
+    queue.pause(1, true);
+    queue.pause(2, true);
+    queue.cancel(2);
+    queue.cancel(1);
+    let ended = take_until_ends(&queue, 1);
+    assert!(matches!(&ended[0].outcome, Err(error) if error.code == "cancelled"));
+}
+
+#[test]
+fn operations_that_come_to_room_while_the_thread_sleeps_disturb_no_others() {
+    let queue = Queue::new(None).expect("a thread");
+    for tag in 0..8 {
+        queue.submit(sleeping(), tag);
+    }
+    for round in 0..200 {
+        queue.pause(round % 8, round % 3 == 0);
+    }
+    queue.submit(counting(3), 99);
+    assert_eq!(take_until_ends(&queue, 1).len(), 4);
+}
+
+#[test]
 fn an_operation_waits_behind_its_notice_until_the_host_takes_again() {
     let queue = Queue::new(None).expect("a thread");
     let (sender, done) = mpsc::channel();

@@ -1,0 +1,501 @@
+"""Text, streams and embeddings from asyncio: many at once, cancelled, over loops that go."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from child import run
+from clients import API_KEY, completion, delta
+from double import (
+    HANG,
+    LAST_CHUNK,
+    Double,
+    Request,
+    answer,
+    chunk,
+    chunked_head,
+    frames,
+    sse,
+)
+
+from inferencekey import (
+    AsyncDataClient,
+    AsyncEndpoint,
+    AsyncTextStream,
+    AuthError,
+    Cancelled,
+    Retry,
+    RetryPolicy,
+    StreamStalled,
+    StreamTruncated,
+    Timeout,
+    Timeouts,
+    TruncatedWarning,
+    ValidationError,
+)
+
+HEAD = chunked_head()
+FIRST = chunk(frames(delta("Hel")))
+WHOLE = sse(delta("Hel"), delta("lo"), delta(None, "stop"), "[DONE]")
+
+PROGRAM = """
+import asyncio
+url, = ARGS
+bot = AsyncDataClient(base_url=url, project="acme", api_key=API_KEY).endpoint("bot")
+"""
+
+
+def endpoint(double: Double, **options: Any) -> AsyncEndpoint:
+    """The endpoint of the workload `bot`."""
+    given = {"base_url": double.url, "project": "acme", "api_key": API_KEY, **options}
+    return AsyncDataClient(**given).endpoint("bot")
+
+
+def echo(request: Request) -> bytes:
+    """The prompt, as a stream or whole."""
+    body = request.json()
+    text = body["messages"][0]["content"]
+    if body.get("stream"):
+        return sse(delta(text), delta(None, "stop"), "[DONE]")
+    return answer(completion(text))
+
+
+def closed(double: Double) -> None:
+    """Waits until the double has seen the end of every connection."""
+    double.journal.wait_for(
+        lambda journal: all(connection.closed for connection in journal.connections)
+    )
+
+
+async def sent(double: Double, count: int) -> None:
+    """Waits, beside the loop, until so many requests are on the wire."""
+    await asyncio.to_thread(double.journal.wait_for_requests, count)
+
+
+def test_a_stream_is_awaited_entered_or_read() -> None:
+    """All three open it, once, and give the same chunks."""
+
+    async def read(bot: AsyncEndpoint) -> list[list[str]]:
+        awaited = await bot.generate_text_stream(prompt="Hi")
+        texts = [[chunk.text async for chunk in awaited]]
+        async with bot.generate_text_stream(prompt="Hi") as entered:
+            texts.append([chunk.text async for chunk in entered])
+        async with await bot.generate_text_stream(prompt="Hi") as both:
+            texts.append([chunk.text async for chunk in both])
+        texts.append([chunk.text async for chunk in bot.generate_text_stream(prompt="Hi")])
+        return texts
+
+    with Double(*[WHOLE] * 4) as double:
+        assert asyncio.run(read(endpoint(double))) == [["Hel", "lo", ""]] * 4
+        assert len(double.journal.requests) == 4
+
+
+def test_awaiting_opens_the_stream() -> None:
+    """The status is checked before anybody iterates; what is refused locally is not even sent."""
+
+    async def refused(bot: AsyncEndpoint) -> None:
+        with pytest.raises(ValidationError):
+            bot.generate_text_stream(prompt="a", messages=[])
+        with pytest.raises(AuthError):
+            await bot.generate_text_stream(prompt="Hi")
+
+    with Double(answer({"error": {"code": "unauthorized", "message": "no"}}, 401)) as double:
+        asyncio.run(refused(endpoint(double)))
+        assert len(double.journal.requests) == 1
+
+
+async def cancel(bot: AsyncEndpoint, opened: AsyncTextStream) -> None:
+    """Cancels the task that reads."""
+    task = asyncio.ensure_future(read_all(opened))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+async def break_out(bot: AsyncEndpoint, opened: AsyncTextStream) -> None:
+    """Reads one chunk inside the block."""
+    async with opened:
+        async for _ in opened:
+            break
+
+
+async def aclose(bot: AsyncEndpoint, opened: AsyncTextStream) -> None:
+    """Closes it; then there is nothing to read."""
+    await opened.aclose()
+    assert await read_all(opened) == ""
+
+
+async def time_out(bot: AsyncEndpoint, opened: AsyncTextStream) -> None:
+    """Reads under a timeout."""
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(read_all(opened), 0.05)
+
+
+async def fail(bot: AsyncEndpoint, opened: AsyncTextStream) -> None:
+    """Raises inside the block."""
+    with pytest.raises(ZeroDivisionError):
+        async with opened:
+            raise ZeroDivisionError
+
+
+async def read_all(stream: AsyncTextStream) -> str:
+    """The whole text."""
+    return "".join([chunk.text async for chunk in stream])
+
+
+@pytest.mark.parametrize("leave", [cancel, break_out, aclose, time_out, fail])
+def test_a_stream_that_is_left_ends_on_the_wire(leave: Callable[..., Any]) -> None:
+    """However it is left; and the client goes on."""
+
+    async def main(double: Double) -> str:
+        bot = endpoint(double)
+        opened = await bot.generate_text_stream(prompt="Hi")
+        await leave(bot, opened)
+        await asyncio.to_thread(closed, double)
+        return (await bot.generate_text(prompt="Hi")).text
+
+    with Double([HEAD, FIRST, HANG], answer(completion("on"))) as double:
+        assert asyncio.run(main(double)) == "on"
+
+
+def test_a_dropped_stream_ends_on_the_wire() -> None:
+    """Nobody has to close it."""
+
+    async def main(double: Double) -> None:
+        opened = await endpoint(double).generate_text_stream(prompt="Hi")
+        del opened
+        gc.collect()
+        await asyncio.to_thread(closed, double)
+
+    with Double([HEAD, FIRST, HANG]) as double:
+        asyncio.run(main(double))
+
+
+@pytest.mark.parametrize(
+    "script",
+    [[HANG], [answer(completion("Hi"))[:20], HANG], [answer(completion("Hi"))[:-5], HANG]],
+    ids=["before the head", "in the head", "in the body"],
+)
+@pytest.mark.parametrize("method", ["generate_text", "generate_text_stream", "embed"])
+def test_a_cancelled_call_ends_on_the_wire(method: str, script: list[Any]) -> None:
+    """At each stage, and the other calls of the client go on."""
+
+    async def main(double: Double) -> str:
+        bot = endpoint(double)
+        given = {"input": "Hi"} if method == "embed" else {"prompt": "Hi"}
+
+        async def calling() -> None:
+            await getattr(bot, method)(**given)
+
+        task = asyncio.ensure_future(calling())
+        await sent(double, 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.to_thread(closed, double)
+        return (await bot.generate_text(prompt="Hi")).text
+
+    with Double(script, answer(completion("on"))) as double:
+        assert asyncio.run(main(double)) == "on"
+
+
+def test_a_pause_before_a_repeat_is_cancelled_too() -> None:
+    """No second request goes out."""
+
+    async def main(double: Double) -> None:
+        told = asyncio.Event()
+        bot = endpoint(double, on_retry=lambda retry: told.set())
+        task = asyncio.ensure_future(bot.generate_text(prompt="Hi"))
+        await told.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with Double(answer({"error": {"code": "rate_limited"}}, 429, {"retry-after": "60"})) as double:
+        asyncio.run(main(double))
+        assert len(double.journal.requests) == 1
+
+
+def test_repeats_are_told_and_what_the_hook_raises_comes_out() -> None:
+    """On the loop's thread, before the request goes out again."""
+    told: list[tuple[Retry, int]] = []
+
+    async def main(double: Double) -> str:
+        bot = endpoint(
+            double,
+            retries=RetryPolicy(first_pause=0.01),
+            on_retry=lambda retry: told.append((retry, threading.get_ident())),
+        )
+        return (await bot.generate_text(prompt="Hi")).text
+
+    async def raising(double: Double) -> None:
+        def hook(retry: Retry) -> None:
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await endpoint(double, on_retry=hook).generate_text(prompt="Hi")
+
+    limited = answer({"error": {"code": "rate_limited"}}, 429, {"retry-after": "0"})
+    with Double(limited, answer(completion("on")), limited) as double:
+        assert asyncio.run(main(double)) == "on"
+        assert [(retry.attempts, thread) for retry, thread in told] == [(1, threading.get_ident())]
+        asyncio.run(raising(double))
+        assert len(double.journal.requests) == 3
+
+
+def test_clocks_and_cuts_end_as_those_of_the_blocking_client() -> None:
+    """Same classes, same partial text."""
+
+    async def main(double: Double) -> None:
+        bot = endpoint(double, retries=0)
+        with pytest.raises(Timeout):
+            await bot.generate_text(prompt="Hi", timeout=0.1)
+        stream = await bot.generate_text_stream(prompt="Hi", timeout=Timeouts(idle=0.1))
+        with pytest.raises(StreamStalled) as stalled:
+            await read_all(stream)
+        assert stalled.value.partial is not None
+        assert [chunk.text for chunk in stalled.value.partial.chunks] == ["Hel"]
+        with pytest.raises(StreamTruncated) as cut:
+            await read_all(bot.generate_text_stream(prompt="Hi"))
+        assert cut.value.partial is not None
+        assert cut.value.partial.text == "Hel"
+        warned = bot.generate_text_stream(prompt="Hi", on_truncated="warn")
+        with pytest.warns(TruncatedWarning):
+            assert await read_all(warned) == "Hel"
+
+    end = [HEAD, FIRST, LAST_CHUNK]
+    with Double([HANG], [HEAD, FIRST, HANG], end, end) as double:
+        asyncio.run(main(double))
+
+
+def test_nothing_is_read_far_ahead_of_a_stream_that_nobody_reads() -> None:
+    """Back-pressure reaches TCP, although the loop goes on; then the stream is read on."""
+    frame = chunk(frames(delta("x" * 65536)))
+    sizes: list[int] = []
+    stalled = threading.Event()
+
+    class Endless:
+        """A step that sends until nobody reads any more."""
+
+        def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
+            peer.settimeout(0.3)
+            try:
+                while not stopped():
+                    peer.sendall(frame)
+                    sizes.append(len(frame))
+            except TimeoutError:
+                stalled.set()
+            peer.settimeout(None)
+
+    async def main(double: Double) -> None:
+        stream = await endpoint(double).generate_text_stream(prompt="Hi")
+        assert await asyncio.to_thread(stalled.wait, 10), "the server was never stopped"
+        # What lies in the sockets' buffers, and not the memory of this process.
+        assert sum(sizes) < 64 * 1024 * 1024
+        for _ in range(min(len(sizes), 20)):
+            assert (await anext(stream)).text.startswith("x")
+
+    with Double([HEAD, Endless(), HANG]) as double:
+        asyncio.run(main(double))
+
+
+def test_many_calls_and_streams_at_once_take_one_thread() -> None:
+    """1,000 calls and 200 streams, each with its own answer, and no thread for each."""
+    with Double(echo) as double:
+        program = PROGRAM + MANY
+        assert run(program, double.url) == (0, "done\n", "")
+
+
+MANY = """
+def threads():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("Threads:"))
+
+async def text(stream):
+    return "".join([chunk.text async for chunk in stream])
+
+async def main():
+    calls = [bot.generate_text(prompt=f"call {n}") for n in range(1000)]
+    streams = [text(bot.generate_text_stream(prompt=f"stream {n}")) for n in range(200)]
+    running = asyncio.gather(*calls, *streams)
+    most = 1
+    while not running.done():
+        most = max(most, threads())
+        await asyncio.sleep(0.005)
+    results = await running
+    assert [result.text for result in results[:1000]] == [f"call {n}" for n in range(1000)]
+    assert results[1000:] == [f"stream {n}" for n in range(200)]
+    assert most == 2, most
+
+asyncio.run(main())
+print("done")
+"""
+
+
+def test_one_client_serves_loops_in_several_threads() -> None:
+    """At once and one after the other, each with its own answers."""
+
+    async def several(bot: AsyncEndpoint, name: str) -> list[str]:
+        results = await asyncio.gather(
+            *(bot.generate_text(prompt=f"{name} {n}") for n in range(20))
+        )
+        return [result.text for result in results]
+
+    with Double(echo) as double, ThreadPoolExecutor(4) as pool:
+        bot = endpoint(double)
+        jobs = [pool.submit(asyncio.run, several(bot, f"loop {n}")) for n in range(12)]
+        for number, job in enumerate(jobs):
+            assert job.result() == [f"loop {number} {n}" for n in range(20)]
+
+
+def test_a_stream_belongs_to_the_loop_that_opened_it() -> None:
+    """Read from another loop it says so, and does not hang."""
+
+    async def opened(bot: AsyncEndpoint) -> AsyncTextStream:
+        return await bot.generate_text_stream(prompt="Hi")
+
+    with Double([HEAD, HANG]) as double:
+        stream = asyncio.run(opened(endpoint(double)))
+        with pytest.raises(ValidationError, match="another event loop"):
+            asyncio.run(read_all(stream))
+
+
+def test_loops_that_are_gone_leave_neither_threads_nor_descriptors() -> None:
+    """A port goes with its loop."""
+    with Double(echo) as double:
+        program = (
+            PROGRAM
+            + """
+import gc
+async def main():
+    assert (await bot.generate_text(prompt="Hi")).text == "Hi"
+counts = []
+for _ in range(12):
+    asyncio.run(main())
+    gc.collect()
+    counts.append(len(os.listdir("/proc/self/fd")))
+assert counts[-1] <= counts[1], counts
+deadline = time.monotonic() + 5
+while len(os.listdir("/proc/self/task")) > 2:
+    assert time.monotonic() < deadline, "threads are left"
+    time.sleep(0.01)
+print("done")
+"""
+        )
+        assert run(program, double.url) == (0, "done\n", "")
+
+
+ENDS = {
+    "an unread stream": """
+async def main():
+    global stream
+    stream = await bot.generate_text_stream(prompt="Hi")
+asyncio.run(main())
+""",
+    "a loop closed with calls under way": """
+async def main():
+    stream = await bot.generate_text_stream(prompt="Hi")
+    return stream
+loop = asyncio.new_event_loop()
+stream = loop.run_until_complete(main())
+loop.close()
+stream.close()
+""",
+    "tasks cancelled by the end of asyncio.run": """
+async def main():
+    tasks = [asyncio.ensure_future(bot.generate_text(prompt="Hi")) for _ in range(5)]
+    await asyncio.sleep(0.05)
+asyncio.run(main())
+""",
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_a_process_ends_promptly_and_silently(end: str) -> None:
+    """Whatever is open, nothing is said, even to an interpreter that looks for such things."""
+    with Double(lambda _: [HEAD, FIRST, HANG]) as double:
+        program = PROGRAM + end + "print('done')\n"
+        flags = ("-X", "dev", "-W", "error")
+        assert run(program, double.url, seconds=8, flags=flags) == (0, "done\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_has_a_port_of_its_own() -> None:
+    """The inherited client works there, and the parent's calls go on."""
+    with Double(echo) as double:
+        program = (
+            PROGRAM
+            + """
+async def several(name):
+    texts = [f"{name} {n}" for n in range(20)]
+    results = await asyncio.gather(*(bot.generate_text(prompt=text) for text in texts))
+    assert [result.text for result in results] == texts
+asyncio.run(several("before"))
+child = os.fork()
+asyncio.run(several("parent" if child else "child"))
+if not child:
+    os._exit(7)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+print("done")
+"""
+        )
+        assert run(program, double.url) == (0, "done\n", "")
+
+
+def test_closing_ends_calls_as_cancelled() -> None:
+    """From another thread; `aclose` and leaving the block do the same."""
+
+    async def main(double: Double) -> None:
+        client = AsyncDataClient(base_url=double.url, project="acme", api_key=API_KEY)
+        task = asyncio.ensure_future(client.endpoint("bot").generate_text(prompt="Hi"))
+        await sent(double, 1)
+        await asyncio.to_thread(client.close)
+        with pytest.raises(Cancelled):
+            await task
+
+    with Double([HANG]) as double:
+        asyncio.run(main(double))
+
+
+def test_embeddings_are_the_blocking_clients() -> None:
+    """The same result, and the numbers stay when the port is gone."""
+    rows = [{"index": 0, "embedding": [0.5, 1.0]}]
+
+    async def main(double: Double) -> Any:
+        return await endpoint(double).embed(input=["Hi"])
+
+    with Double(answer({"model": "m-1", "data": rows})) as double:
+        result = asyncio.run(main(double))
+    gc.collect()
+    assert (result.embeddings, result.model) == ([[0.5, 1.0]], "m-1")
+
+
+def test_it_works_with_uvloop() -> None:
+    """Calls, streams and a cancelled task."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def main(double: Double) -> str:
+        bot = endpoint(double)
+        task = asyncio.ensure_future(read_all(bot.generate_text_stream(prompt="Hi")))
+        await sent(double, 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.to_thread(closed, double)
+        results = await asyncio.gather(*(bot.generate_text(prompt="Hi") for _ in range(20)))
+        return results[-1].text
+
+    for _ in range(2):
+        with Double([HEAD, FIRST, HANG], answer(completion("on"))) as double:
+            loop = uvloop.new_event_loop()
+            assert loop.run_until_complete(main(double)) == "on"
+            loop.close()
