@@ -267,5 +267,6 @@ def test_an_array_costs_the_answer_and_its_numbers_once(parts: int) -> None:
         status, out, err = run(PEAK, double.url, str(512 // parts))
     assert status == 0, err
     kept_kib = 512 * (len(numbers) + 1536 * 8) // 1024
-    # With four parts, a quarter of it is there for a second time before it is put in its place.
-    assert int(out) < kept_kib * (1.1 if parts == 1 else 1.6)
+    # Of parts, some answers are there a second time while they are put together: the allocator
+    # may keep what is freed.
+    assert int(out) < kept_kib * (1.1 if parts == 1 else 2.0)
