@@ -95,7 +95,7 @@ class Worker(_Child):
         self._asks.flush()
         line = self._answers.readline()
         if not line:
-            raise SystemExit(f"{self._client} died in {operation}: see above")
+            raise SystemExit(f"{self._client} died in {operation}: its own words stand above")
         answer = json.loads(line)
         if "skipped" in answer:
             raise Skipped(answer["skipped"])
