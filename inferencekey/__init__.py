@@ -13,6 +13,7 @@ from __future__ import annotations
 # Type checkers take this name for true; the typing module would be most of the import's time.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from inferencekey._account import Timing, Usage
     from inferencekey._async.control import AsyncManagementClient
     from inferencekey._async.data import AsyncDataClient, AsyncEndpoint
     from inferencekey._async.plan import AsyncPlan
@@ -122,8 +123,10 @@ __all__ = [
     "TextStream",
     "Timeout",
     "Timeouts",
+    "Timing",
     "TlsError",
     "TruncatedWarning",
+    "Usage",
     "ValidationError",
     "WaitTimeout",
     "Workload",
@@ -139,6 +142,7 @@ _HOMES = {
     "_async.plan": ("AsyncPlan",),
     "_async.readiness": ("AsyncReadiness",),
     "_async.stream": ("AsyncTextStream",),
+    "_account": ("Timing", "Usage"),
     "_control": ("ManagementClient",),
     "_data": ("DataClient", "Endpoint"),
     "_enums": ("Backend", "ExecutionPolicy", "OnDrift", "TaskType"),

@@ -218,7 +218,8 @@ class Endpoint(Address):
     ) -> TextStream:
         """Ask the model, and read its answer as it is written.
 
-        The stream is an iterator of `TextChunk`, and a context manager.
+        The stream is an iterator of `TextChunk`, and a context manager; `usage` and `timing` are
+        told at its end.
 
         The request is sent and its status checked by this call (wire.md 3.2); chunks are read as
         they are asked for. Breaking out, `close()` or dropping the stream ends it on the wire.
@@ -278,7 +279,14 @@ def embed_result(event: _ffi.Event) -> EmbedResult:
     head = _marshal.decode(event.head)
     lengths = head.get("raw_length")
     raw = event.raw if lengths is None else Parts(event.raw, lengths)
-    return EmbedResult(event.vectors, head["model"], raw)
+    return EmbedResult(
+        event.vectors,
+        head["model"],
+        raw,
+        usage=head["usage"],
+        request_id=head["request_id"],
+        timing=head["timing"],
+    )
 
 
 def chat_request(
@@ -303,4 +311,12 @@ def chat_request(
 def text_result(event: _ffi.Event) -> TextResult:
     """What `generate_text` gives back."""
     head = _marshal.decode(event.head)
-    return TextResult(head["text"], head["model"], head["finish_reason"], event.raw)
+    return TextResult(
+        head["text"],
+        head["model"],
+        head["finish_reason"],
+        event.raw,
+        usage=head["usage"],
+        request_id=head["request_id"],
+        timing=head["timing"],
+    )

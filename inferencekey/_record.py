@@ -24,7 +24,8 @@ class _DataclassFields:
         for parameter in inspect.signature(owner).parameters.values():
             compared = parameter.name in owner.__match_args__
             shown = compared and parameter.name != "raw"
-            options: dict[str, Any] = {"compare": compared, "repr": shown}
+            keyword = parameter.kind is parameter.KEYWORD_ONLY
+            options: dict[str, Any] = {"compare": compared, "repr": shown, "kw_only": keyword}
             if parameter.name == "raw":
                 options["default_factory"] = dict
             elif parameter.default is not inspect.Parameter.empty:
@@ -49,9 +50,11 @@ class Record:
         __dataclass_fields__ = _DataclassFields()
 
     def __init_subclass__(cls) -> None:
-        for name, value in list(vars(cls).items()):
-            if isinstance(value, property):
-                setattr(cls, name, value.setter(_refuse))
+        # Of its own, and of bases that are no records.
+        for owner in (cls, *cls.__bases__):
+            for name, value in list(vars(owner).items()):
+                if isinstance(value, property):
+                    setattr(cls, name, value.setter(_refuse))
 
     def _values(self) -> list[object]:
         return [getattr(self, name) for name in type(self).__match_args__]

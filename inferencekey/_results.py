@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inferencekey._account import Accounted
 from inferencekey._record import Record
 from inferencekey._vectors import Parts, Vectors
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy import ndarray
 
+    from inferencekey._account import Timing, Usage
     from inferencekey._plan import Plan
 
 
@@ -88,10 +90,13 @@ def _decoded(raw: bytes | memoryview | Parts) -> dict[str, Any]:
     return answer
 
 
-class TextResult(Answer):
-    """A whole answer of a text model. `model` is "" where the server names none."""
+class TextResult(Answer, Accounted):
+    """A whole answer of a text model. `model` is "" where the server names none.
 
-    __slots__ = ("_finish_reason", "_model", "_text")
+    `usage`, `request_id` and `timing` take no part in equality, hash and repr.
+    """
+
+    __slots__ = ("_finish_reason", "_model", "_request_id", "_text", "_timing", "_usage")
     __match_args__ = ("text", "model", "finish_reason", "raw")
 
     def __init__(
@@ -100,11 +105,18 @@ class TextResult(Answer):
         model: str,
         finish_reason: str | None = None,
         raw: bytes | dict[str, Any] | None = None,
+        *,
+        usage: Usage | dict[str, Any] | None = None,
+        request_id: str | None = None,
+        timing: Timing | dict[str, Any] | None = None,
     ) -> None:
         self._text = text
         self._model = model
         self._finish_reason = finish_reason
         self._raw = {} if raw is None else raw
+        self._usage = usage
+        self._request_id = request_id
+        self._timing = timing
 
     @property
     def text(self) -> str:
@@ -149,14 +161,16 @@ class TextChunk(Answer):
         return self._finish_reason
 
 
-class EmbedResult(Answer):
+class EmbedResult(Answer, Accounted):
     """One embedding for each input, in the order of the inputs.
 
     `len(result)` counts them, `result[0]` is one as a list. `numpy.asarray(result)`, `.numpy()`
     and `.view()` read the core's own buffer, without a copy and without making lists.
+
+    `usage`, `request_id` and `timing` take no part in equality, hash and repr.
     """
 
-    __slots__ = ("_embeddings", "_model")
+    __slots__ = ("_embeddings", "_model", "_request_id", "_timing", "_usage")
     __match_args__ = ("embeddings", "model", "raw")
 
     def __init__(
@@ -164,10 +178,17 @@ class EmbedResult(Answer):
         embeddings: list[list[float]] | Vectors,
         model: str,
         raw: bytes | memoryview | Parts | dict[str, Any] | None = None,
+        *,
+        usage: Usage | dict[str, Any] | None = None,
+        request_id: str | None = None,
+        timing: Timing | dict[str, Any] | None = None,
     ) -> None:
         self._embeddings = embeddings
         self._model = model
         self._raw = {} if raw is None else raw
+        self._usage = usage
+        self._request_id = request_id
+        self._timing = timing
 
     def _shown(self, name: str) -> str:
         """The embeddings by their size: thousands of numbers tell a reader nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 
 from inferencekey import _ffi, _marshal
+from inferencekey._account import Accounted
 from inferencekey._errors import ApiError, ForkedError, InferenceKeyError, TruncatedWarning
 from inferencekey._results import Partial, TextChunk
 
@@ -16,12 +17,46 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
-class TextStream:
+class Stream(Accounted):
+    """What blocking and async streams tell beside their chunks."""
+
+    __slots__ = ("_closing", "_opening", "_timing", "_usage")
+
+    def _begin_account(self) -> None:
+        self._usage = self._timing = None
+        self._opening = b"{}"
+        # What the last batch tells about the whole stream.
+        self._closing: dict[str, Any] = {}
+
+    def _take_opening(self, event: _ffi.Event | None) -> None:
+        if event is not None:
+            self._opening = event.head
+
+    def _take_closing(self, head: dict[str, Any]) -> None:
+        if "timing" in head:
+            self._closing = head
+
+    def _end_account(self) -> None:
+        """The caller has everything else."""
+        self._usage = self._closing.get("usage", self._usage)
+        self._timing = self._closing.get("timing", self._timing)
+
+    @property
+    def request_id(self) -> str | None:
+        """The server's name for this request: what its operators want to know about it."""
+        request_id: str | None = _marshal.decode(self._opening).get("request_id")
+        return request_id
+
+
+class TextStream(Stream):
     """The chunks of one answer, in order; used from any one thread at a time.
 
     It is open once it is made. What has arrived is taken in one batch, and nothing is read from
     the network before it is asked for. The connection is let go at the end, by `close()`, and
     when the object is dropped.
+
+    `request_id` is known from the beginning, `usage` and `timing` when the iteration has ended by
+    itself; until then they are None.
     """
 
     __slots__ = ("__weakref__", "_batch", "_forks", "_given", "_operation")
@@ -33,8 +68,9 @@ class TextStream:
         self._batch: Iterator[TextChunk] = iter(())
         # Their texts alone: a long answer's raw bytes would be a multiple of them.
         self._given: list[str] = []
+        self._begin_account()
         # The first event says that the response's head is good.
-        self._event()
+        self._take_opening(self._event())
 
     def __iter__(self) -> TextStream:
         return self
@@ -52,8 +88,10 @@ class TextStream:
                 return chunk
             event = self._event()
             if event is None:
+                self._end_account()
                 raise StopIteration
             head = _marshal.decode(event.head)
+            self._take_closing(head)
             self._batch = chunks_of(head, event.raw)
             if head.get("warning"):
                 import warnings
@@ -81,7 +119,7 @@ class TextStream:
 
     def close(self) -> None:
         """End the stream, on the wire too. Never blocks; closing again does nothing."""
-        self._batch = iter(())
+        self._batch, self._closing = iter(()), {}
         self._operation.free()
 
     def __enter__(self) -> TextStream:

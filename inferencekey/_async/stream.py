@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from inferencekey import _ffi, _marshal
 from inferencekey._async.operation import AsyncOperation
 from inferencekey._errors import ForkedError, InferenceKeyError, TruncatedWarning
-from inferencekey._stream import add_given, chunks_of
+from inferencekey._stream import Stream, add_given, chunks_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from inferencekey._results import TextChunk
 
 
-class AsyncTextStream:
+class AsyncTextStream(Stream):
     """The chunks of one answer, in order; read by one task at a time.
 
     An async iterator and context manager. The request is sent when the stream is awaited, entered,
     or first read. The connection is let go at the end, by `close()` or `aclose()`, when the task
     that reads is cancelled, and when the object is dropped.
+
+    `request_id` is known once it is open, `usage` and `timing` when the iteration has ended by
+    itself; until then they are None.
     """
 
     def __init__(self, bound: Bound, request: Mapping[str, object]) -> None:
@@ -38,12 +41,13 @@ class AsyncTextStream:
         self._batch: Iterator[TextChunk] = iter(())
         # Their texts alone: a long answer's raw bytes would be a multiple of them.
         self._given: list[str] = []
+        self._begin_account()
 
     async def _open(self) -> AsyncTextStream:
         if self._operation is None and not self._is_closed:
             self._operation = AsyncOperation(self._bound, "generate_text_stream", self._request)
             # The first event says that the response's head is good.
-            await self._event()
+            self._take_opening(await self._event())
         return self
 
     def __await__(self) -> Generator[Any, None, AsyncTextStream]:
@@ -68,6 +72,7 @@ class AsyncTextStream:
             if event is None:
                 raise StopAsyncIteration
             head = _marshal.decode(event.head)
+            self._take_closing(head)
             self._batch = chunks_of(head, event.raw)
             if head.get("warning"):
                 import warnings
@@ -88,13 +93,14 @@ class AsyncTextStream:
             self.close()
             raise
         if event is None:
+            self._end_account()
             self.close()
         return event
 
     def close(self) -> None:
         """End the stream, on the wire too. Never blocks; closing again does nothing."""
         self._is_closed = True
-        self._batch = iter(())
+        self._batch, self._closing = iter(()), {}
         if self._operation is not None:
             self._operation.free()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 
 import click
 
@@ -25,7 +26,7 @@ def command(
     """Embed each TEXT with the model of workload SLUG; without any, each line of standard input.
 
     The data key is that of INFERENCEKEY_API_KEY. `--json` prints all numbers:
-    {"model", "embeddings"}.
+    {"model", "embeddings", "usage", "request_id"}.
 
     \b
     Examples:
@@ -38,7 +39,14 @@ def command(
     with connection.data() as client:
         result = client.endpoint(slug).embed(input=inputs)
     if as_json:
-        output.data_json({"model": result.model, "embeddings": result.embeddings})
+        output.data_json(
+            {
+                "model": result.model,
+                "embeddings": result.embeddings,
+                "usage": asdict(result.usage) if result.usage else None,
+                "request_id": result.request_id,
+            }
+        )
         return
     for text, numbers in zip(inputs, result.embeddings, strict=True):
         start = ", ".join(f"{number:+.3f}" for number in numbers[:SHOWN])

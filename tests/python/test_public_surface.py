@@ -128,10 +128,14 @@ FIELDS: list[tuple[str, dict[str, object], list[str]]] = [
     (
         "TextResult",
         {"text": REQUIRED, "model": REQUIRED, "finish_reason": None, "raw": {}},
-        [],
+        ["usage", "request_id", "timing"],
     ),
     ("TextChunk", {"text": REQUIRED, "finish_reason": None, "raw": {}}, []),
-    ("EmbedResult", {"embeddings": REQUIRED, "model": REQUIRED, "raw": {}}, []),
+    (
+        "EmbedResult",
+        {"embeddings": REQUIRED, "model": REQUIRED, "raw": {}},
+        ["usage", "request_id", "timing"],
+    ),
     (
         "ReadinessEvent",
         {"phase": REQUIRED, "message": REQUIRED, "elapsed_ms": 0, "step": None},

@@ -22,6 +22,8 @@ from inferencekey import (
     TextChunk,
     TextResult,
     Timeouts,
+    Timing,
+    Usage,
 )
 from inferencekey._vectors import Vectors
 
@@ -29,6 +31,9 @@ RECORDS = [
     EndpointRef("acme", "bot", plan=Plan("create"), changed=True),
     TextResult("Hi", "m", "stop", {"id": 1}),
     TextResult("Hi", "m", None, b'{"id": 1}'),
+    TextResult("Hi", "m", usage=Usage(1, 2, 3), request_id="r1", timing=Timing(None, 0.5, 4.0)),
+    Usage(1, None, 3),
+    Timing(0.25, 0.5),
     TextChunk("Hi"),
     EmbedResult([[1.0, 2.0]], "m", {"data": []}),
     EmbedResult(Vectors(struct.pack("4d", 1, 2, 3, 4), 2), "m"),
@@ -90,6 +95,22 @@ def test_a_ref_compares_by_its_address_alone() -> None:
     assert first.plan
     assert not again.plan
     assert first != EndpointRef("acme", "other")
+
+
+def test_what_a_result_cost_is_not_what_it_is() -> None:
+    """Two equal answers are equal, whatever they took (wire.md 6.1)."""
+    made = TextResult("Hi", "m", usage=Usage(1, 2, 3), request_id="r1", timing=Timing(None, 0.5))
+    assert made == TextResult("Hi", "m")
+    assert hash(made) == hash(TextResult("Hi", "m"))
+    assert repr(made) == repr(TextResult("Hi", "m"))
+    twin = pickle.loads(pickle.dumps(made))
+    assert (twin.usage, twin.request_id, twin.timing) == (made.usage, "r1", made.timing)
+    # Numbers as the core hands them over.
+    told = {"input_tokens": 1, "output_tokens": None, "total_tokens": 2**63}
+    times = {"first_token_us": 1500, "total_us": 2500000, "tokens_per_second": 0.5}
+    result = EmbedResult([[1.0]], "m", usage=told, timing=times)
+    assert result.usage == Usage(1, None, 2**63)
+    assert result.timing == Timing(0.0015, 2.5, 0.5)
 
 
 def test_raw_is_parsed_once_and_untouched() -> None:

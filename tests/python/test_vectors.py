@@ -21,6 +21,7 @@ from inferencekey import (
     InferenceKeyError,
     ManagementClient,
     Partial,
+    Usage,
     WorkloadSpec,
 )
 
@@ -209,6 +210,7 @@ def test_chat_answers(case: Case) -> None:
         fields = (result.text, result.model, result.finish_reason)
         assert fields == (case["text"], case["model"], case["finish_reason"])
         assert result.raw == json.loads(body_of(case["body"]))
+        assert result.usage == usage_of(case)
 
 
 @cases("embeddings.json")
@@ -219,6 +221,12 @@ def test_embedding_answers(case: Case) -> None:
     if result is not None:
         assert result.model == case["model"]
         assert bits(result.embeddings) == bits(case["embeddings"])
+        assert result.usage == usage_of(case)
+
+
+def usage_of(case: Case) -> Usage | None:
+    """What the server counted, by the case."""
+    return Usage(**case["usage"]) if case.get("usage") else None
 
 
 def bits(rows: list[list[float]]) -> list[bytes]:
@@ -340,7 +348,10 @@ def test_streams(case: Case, every: int | None) -> None:
             stream = bot.generate_text_stream(prompt="Hi", **options)
             # Chunks mean that the stream was opened; an error without them comes from the call.
             assert "chunks" in case
+            assert (stream.usage, stream.timing) == (None, None)
             chunks.extend(stream)
+            assert stream.usage == usage_of(case)
+            assert stream.timing is not None
             return chunks
 
         if case.get("warning"):

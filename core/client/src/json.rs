@@ -77,18 +77,36 @@ impl<'de, T: Node<'de>> Node<'de> for First<T> {
     }
 }
 
+/// The JSON text of a value, if it is anything but null, `""`, `[]` and `{}`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Told<'a>(pub(crate) Option<&'a str>);
+
+impl<'a> Told<'a> {
+    /// Of a value's own text.
+    pub(crate) fn of(value: &'a RawValue) -> Self {
+        let raw = value.get();
+        let hollow = |open, close| {
+            let inside = raw.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+            inside.is_some_and(|inside: &str| inside.trim_ascii().is_empty())
+        };
+        let is_empty = raw == "null" || raw == "\"\"" || hollow('[', ']') || hollow('{', '}');
+        Self((!is_empty).then_some(raw))
+    }
+}
+
+impl<'de> Deserialize<'de> for Told<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(Self::of)
+    }
+}
+
 /// Is there anything but null, `""`, `[]` and `{}`?
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Filled(pub(crate) bool);
 
 impl<'de> Deserialize<'de> for Filled {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = <&RawValue>::deserialize(deserializer)?.get();
-        let hollow = |open, close| {
-            let inside = raw.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
-            inside.is_some_and(|inside: &str| inside.trim_ascii().is_empty())
-        };
-        Ok(Self(!(raw == "null" || raw == "\"\"" || hollow('[', ']') || hollow('{', '}'))))
+        Told::deserialize(deserializer).map(|told| Self(told.0.is_some()))
     }
 }
 

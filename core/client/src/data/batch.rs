@@ -1,7 +1,8 @@
 //! Everything that one read brought, as one event: columns in the head, the frames' JSON beside it.
 
-use bytes::Bytes;
+use serde::Serialize;
 
+use super::account::{Timing, Usage};
 use super::event;
 use crate::json::push_string;
 use crate::operation::Event;
@@ -41,11 +42,20 @@ impl Batch {
         Some(event(batch.head(b""), batch.raw.into()))
     }
 
-    /// An event without chunks that makes the host warn.
-    pub(super) fn warning(words: &str) -> Event {
-        let mut warning = b",\"warning\":".to_vec();
-        push_string(&mut warning, words);
-        event(Self::default().head(&warning), Bytes::new())
+    /// The last event of a stream: the chunks that are left, and what is told at its end.
+    pub(super) fn close(
+        self,
+        usage: Option<Usage>,
+        timing: &Timing,
+        warning: Option<&str>,
+    ) -> Event {
+        let mut more = Vec::new();
+        push_member(&mut more, "usage", &usage);
+        push_member(&mut more, "timing", timing);
+        if let Some(words) = warning {
+            push_member(&mut more, "warning", &words);
+        }
+        event(self.head(&more), self.raw.into())
     }
 
     fn head(&self, more: &[u8]) -> Vec<u8> {
@@ -62,4 +72,10 @@ impl Batch {
         ]
         .concat()
     }
+}
+
+/// Appends a member to those before it. Texts and numbers into memory: nothing that could fail.
+fn push_member(head: &mut Vec<u8>, name: &str, value: &impl Serialize) {
+    head.extend_from_slice(format!(",\"{name}\":").as_bytes());
+    let _ = serde_json::to_writer(head, value);
 }

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde::de::MapAccess;
 
 use super::Fault;
-use crate::json::{self, Entries, Field, Filled, First, Node};
+use super::account::Usage;
+use crate::json::{self, Entries, Field, Filled, First, Node, Told};
 
 /// What a caller gets of a frame beside its JSON.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,6 +15,7 @@ pub(super) struct Chunk<'a> {
     pub(super) finish_reason: Option<Cow<'a, str>>,
     /// Text, reasoning, a piece of a tool call, a finish reason or usage: it moves the clocks, a heartbeat does not.
     pub(super) is_content: bool,
+    pub(super) usage: Option<Usage>,
 }
 
 /// Reads one frame's data.
@@ -30,7 +32,7 @@ pub(super) fn read(data: &[u8]) -> Result<Chunk<'_>, Fault> {
         Field::Value(First(Field::Value(choice))) => choice,
         Field::Value(First(Field::Absent)) => Choice::default(),
         // Some servers leave the empty list out where they tell the usage.
-        Field::Absent | Field::Null if frame.usage.0 => Choice::default(),
+        Field::Absent | Field::Null if frame.usage.0.is_some() => Choice::default(),
         Field::Value(_) => return Err(unreadable("`choices[0]` is not an object")),
         _ => return Err(unreadable("`choices` is not a list")),
     };
@@ -50,14 +52,14 @@ pub(super) fn read(data: &[u8]) -> Result<Chunk<'_>, Fault> {
         Field::Wrong => return Err(unreadable("`choices[0].finish_reason` is not a string")),
     };
     let finished = finish_reason.as_ref().is_some_and(|reason| !reason.is_empty());
-    let is_content = !text.is_empty() || delta.other_content || finished || frame.usage.0;
-    Ok(Chunk { text, finish_reason, is_content })
+    let is_content = !text.is_empty() || delta.other_content || finished || frame.usage.0.is_some();
+    Ok(Chunk { text, finish_reason, is_content, usage: Usage::read(frame.usage) })
 }
 
 #[derive(Default)]
 struct Body<'a> {
     error: Filled,
-    usage: Filled,
+    usage: Told<'a>,
     choices: Field<First<Choice<'a>>>,
 }
 

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde::de::{MapAccess, SeqAccess};
 
 use super::Fault;
-use crate::json::{self, Entries, Field, Filled, First, Node};
+use super::account::Usage;
+use crate::json::{self, Entries, Field, Filled, First, Node, Told};
 
 /// What a caller gets beside the untouched answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,6 +14,7 @@ pub(super) struct Completion<'a> {
     pub(super) text: Cow<'a, str>,
     pub(super) model: Cow<'a, str>,
     pub(super) finish_reason: Option<Cow<'a, str>>,
+    pub(super) usage: Option<Usage>,
 }
 
 /// Reads a whole answer.
@@ -38,6 +40,7 @@ pub(super) fn read(body: &[u8]) -> Result<Completion<'_>, Fault> {
         text: text(message).map_err(Fault::Unreadable)?,
         model: answer.model.value().unwrap_or_default(),
         finish_reason: choice.finish_reason.value(),
+        usage: Usage::read(answer.usage),
     })
 }
 
@@ -74,6 +77,7 @@ fn joined(parts: Vec<Field<Part<'_>>>) -> Result<String, usize> {
 struct Answer<'a> {
     error: Filled,
     model: Field<Cow<'a, str>>,
+    usage: Told<'a>,
     choices: Field<First<Choice<'a>>>,
 }
 
@@ -84,6 +88,7 @@ impl<'de> Node<'de> for Answer<'de> {
             match &*key {
                 "error" => answer.error = entries.value()?,
                 "model" => answer.model = entries.value()?,
+                "usage" => answer.usage = entries.value()?,
                 "choices" => answer.choices = entries.value()?,
                 _ => entries.skip()?,
             }

@@ -6,10 +6,11 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use serde_json::json;
+use serde::Serialize;
 
+use super::account::{Timing, Usage};
 use super::embeddings;
-use super::{Context, EmbedArguments, event};
+use super::{Context, EmbedArguments, event, head};
 use crate::driver::join;
 use crate::error::{Class, Error, code};
 use crate::operation::{Event, Vectors};
@@ -18,8 +19,22 @@ use crate::transport::Call;
 /// The answer to one request.
 struct Part {
     model: String,
+    usage: Option<Usage>,
+    request_id: Option<String>,
     vectors: Vectors,
     raw: Bytes,
+}
+
+#[derive(Serialize)]
+struct Head {
+    model: Option<String>,
+    rows: usize,
+    columns: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw_length: Option<Vec<usize>>,
+    usage: Option<Usage>,
+    request_id: Option<String>,
+    timing: Timing,
 }
 
 /// Rows of numbers, one for each input.
@@ -30,7 +45,7 @@ pub(crate) async fn embed(
 ) -> Result<Event, Error> {
     let mut parts = arguments.parts();
     if parts.len() == 1 {
-        return Ok(whole(ask(context, arguments, 0..arguments.inputs(), call).await?));
+        return Ok(whole(ask(context, arguments, 0..arguments.inputs(), call).await?, call));
     }
     let mut joined = Joined::new(arguments.inputs(), parts.len());
     // Whether it gives base64 is found out with one request, not with many at once.
@@ -49,7 +64,7 @@ pub(crate) async fn embed(
         joined.take(asked_before + place, start, answer)
     })
     .await?;
-    Ok(joined.event())
+    Ok(joined.event(call))
 }
 
 /// Sends one request, and a plain one after it if base64 is refused.
@@ -96,21 +111,37 @@ async fn send(
     let answer = context.transport().call(&request, call).await?;
     let read = embeddings::read(&answer.body, inputs);
     let read = read.map_err(|fault| context.fault(fault, &answer))?;
-    let (model, as_base64) = (read.model.into_owned(), read.base64);
-    Ok((Part { model, vectors: read.vectors, raw: answer.body }, as_base64))
+    let as_base64 = read.base64;
+    let part = Part {
+        model: read.model.into_owned(),
+        usage: read.usage,
+        request_id: context.request_id(&answer.headers),
+        vectors: read.vectors,
+        raw: answer.body,
+    };
+    Ok((part, as_base64))
 }
 
-fn whole(part: Part) -> Event {
-    let Part { model, vectors, raw } = part;
-    let rows = vectors.values.len() / vectors.columns;
-    let head = json!({"model": model, "rows": rows, "columns": vectors.columns});
-    Event { vectors: Some(vectors), ..event(head.to_string().into_bytes(), raw) }
+fn whole(part: Part, call: &Call) -> Event {
+    let Part { model, usage, request_id, vectors, raw } = part;
+    let head = head(&Head {
+        model: Some(model),
+        rows: vectors.values.len() / vectors.columns,
+        columns: vectors.columns,
+        raw_length: None,
+        usage,
+        request_id,
+        timing: Timing::end(call, None, usage),
+    });
+    Event { vectors: Some(vectors), ..event(head, raw) }
 }
 
 /// The parts that have been answered. Their numbers are moved at once to where they belong, so that none are held twice.
 struct Joined {
     inputs: usize,
     model: Option<String>,
+    usages: Vec<Option<Usage>>,
+    request_id: Option<String>,
     vectors: Vectors,
     raw: Vec<Bytes>,
 }
@@ -118,7 +149,14 @@ struct Joined {
 impl Joined {
     fn new(inputs: usize, parts: usize) -> Self {
         let vectors = Vectors { values: Vec::new(), columns: 0 };
-        Self { inputs, model: None, vectors, raw: vec![Bytes::new(); parts] }
+        Self {
+            inputs,
+            model: None,
+            usages: Vec::with_capacity(parts),
+            request_id: None,
+            vectors,
+            raw: vec![Bytes::new(); parts],
+        }
     }
 
     /// `start`: the first of its inputs.
@@ -141,22 +179,31 @@ impl Joined {
         let numbers = &part.vectors.values;
         values[start * given..][..numbers.len()].copy_from_slice(numbers);
         self.raw[place] = part.raw;
+        self.usages.push(part.usage);
         // All come from one endpoint; where they differ, the first input's counts.
         if place == 0 || self.model.is_none() {
             self.model = Some(part.model);
+            self.request_id = part.request_id;
         }
         Ok(())
     }
 
-    fn event(self) -> Event {
-        let Self { inputs, model, vectors, raw } = self;
+    fn event(self, call: &Call) -> Event {
+        let Self { inputs, model, usages, request_id, vectors, raw } = self;
+        let usage = Usage::sum(&usages);
         let lengths: Vec<usize> = raw.iter().map(Bytes::len).collect();
-        let head = json!({
-            "model": model, "rows": inputs, "columns": vectors.columns, "raw_length": lengths
+        let head = head(&Head {
+            model,
+            rows: inputs,
+            columns: vectors.columns,
+            raw_length: Some(lengths.clone()),
+            usage,
+            request_id,
+            timing: Timing::end(call, None, usage),
         });
         // Each part is let go as soon as it is copied.
         let mut joined = Vec::with_capacity(lengths.iter().sum());
         raw.into_iter().for_each(|part| joined.extend_from_slice(&part));
-        Event { vectors: Some(vectors), ..event(head.to_string().into_bytes(), joined.into()) }
+        Event { vectors: Some(vectors), ..event(head, joined.into()) }
     }
 }

@@ -7,14 +7,16 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
 use super::Fault;
+use super::account::Usage;
 use super::cursor::Cursor;
-use crate::json::{self, Field, Filled};
+use crate::json::{self, Field, Filled, Told};
 use crate::operation::Vectors;
 
 /// What a caller gets beside the untouched answer.
 #[derive(Debug, PartialEq)]
 pub(super) struct Embeddings<'a> {
     pub(super) model: Cow<'a, str>,
+    pub(super) usage: Option<Usage>,
     pub(super) vectors: Vectors,
     /// Did they come as base64?
     pub(super) base64: bool,
@@ -32,13 +34,15 @@ pub(super) fn read(body: &[u8], inputs: usize) -> Result<Embeddings<'_>, Fault> 
     }
     let base64 = rows.base64;
     let vectors = rows.in_order().map_err(Fault::Unreadable)?;
-    Ok(Embeddings { model: answer.model.value().unwrap_or_default(), vectors, base64 })
+    let model = answer.model.value().unwrap_or_default();
+    Ok(Embeddings { model, usage: Usage::read(answer.usage), vectors, base64 })
 }
 
 #[derive(Default)]
 struct Answer<'a> {
     error: Filled,
     model: Field<Cow<'a, str>>,
+    usage: Told<'a>,
     has_data: bool,
 }
 
@@ -50,6 +54,7 @@ fn document<'a>(body: &'a [u8], rows: &mut Rows) -> Result<Answer<'a>, String> {
         match key {
             "error" => answer.error = cursor.value()?,
             "model" => answer.model = cursor.value()?,
+            "usage" => answer.usage = Told::of(shallow(cursor)?),
             "data" => {
                 rows.clear();
                 expect(cursor, b'[', || "`data` is not a list".to_owned())?;
@@ -73,12 +78,17 @@ fn expect(cursor: &mut Cursor<'_>, first: u8, words: impl Fn() -> String) -> Res
     Err(words())
 }
 
-/// Passes over a value; one that is nested too deeply is refused, since hosts read the raw answer.
+/// Passes over a value, by the rules of [`shallow`].
 fn skip(cursor: &mut Cursor<'_>) -> Result<(), String> {
+    shallow(cursor).map(drop)
+}
+
+/// A value beside the rows; one that is nested too deeply is refused, since hosts read the raw answer.
+fn shallow<'a>(cursor: &mut Cursor<'a>) -> Result<&'a RawValue, String> {
     let value: &RawValue = cursor.value()?;
     match json::too_deep(value.get()) {
         true => Err(format!("nested deeper than {}", json::MAX_DEPTH)),
-        false => Ok(()),
+        false => Ok(value),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Rules are functions over bytes: [`request`] makes bodies, [`completion`], [`chunk`] and [`embeddings`] read answers in one
 //! pass. [`embed`] asks for many embeddings in parts. [`form`] tells a stream from other answers, and [`stream`] follows it under its clocks.
 
+mod account;
 mod batch;
 mod chunk;
 mod completion;
@@ -15,16 +16,18 @@ mod request;
 mod stream;
 mod tally;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Method;
-use serde_json::json;
+use http::{HeaderMap, Method};
+use serde::Serialize;
 
 pub(crate) use embed::embed;
 pub(crate) use request::{ChatArguments, EmbedArguments, OnTruncated};
 pub(crate) use stream::stream;
 
+use self::account::{Timing, Usage};
 use crate::config::Endpoint;
 use crate::error::answer;
 use crate::error::{Error, code};
@@ -91,6 +94,11 @@ impl Context {
         }
     }
 
+    /// The id of the request, as an answer's headers tell it.
+    fn request_id(&self, headers: &HeaderMap) -> Option<String> {
+        answer::request_id(headers, &[&self.endpoint.key])
+    }
+
     /// The error for a good status whose body is none that was asked for.
     fn fault(&self, fault: Fault, answer: &Answer) -> Error {
         let Answer { status, headers, body, .. } = answer;
@@ -107,14 +115,37 @@ impl Context {
     }
 }
 
+#[derive(Serialize)]
+struct ChatHead<'a> {
+    text: Cow<'a, str>,
+    model: Cow<'a, str>,
+    finish_reason: Option<Cow<'a, str>>,
+    usage: Option<Usage>,
+    request_id: Option<String>,
+    timing: Timing,
+}
+
 /// One chat answer.
 pub(crate) async fn chat(context: &Context, body: Bytes, call: &Call) -> Result<Event, Error> {
     let request = context.chat_request(body, Accept::Json);
     let answer = context.transport().call(&request, call).await?;
     let read = completion::read(&answer.body).map_err(|fault| context.fault(fault, &answer))?;
-    let completion::Completion { text, model, finish_reason } = read;
-    let head = json!({"text": text, "model": model, "finish_reason": finish_reason});
-    Ok(event(head.to_string().into_bytes(), answer.body))
+    let completion::Completion { text, model, finish_reason, usage } = read;
+    let head = head(&ChatHead {
+        text,
+        model,
+        finish_reason,
+        usage,
+        request_id: context.request_id(&answer.headers),
+        timing: Timing::end(call, None, usage),
+    });
+    Ok(event(head, answer.body))
+}
+
+/// The JSON of a head.
+fn head(members: &impl Serialize) -> Vec<u8> {
+    // Texts and numbers into memory: nothing that could fail.
+    serde_json::to_vec(members).unwrap_or_default()
 }
 
 fn event(head: Vec<u8>, raw: Bytes) -> Event {

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderMap;
+use serde::Serialize;
 
+use super::account::Timing;
 use super::batch::Batch;
 use super::form::{Form, form_of};
 use super::mislabelled::Beginning;
 use super::tally::Tally;
-use super::{Context, Fault, OnTruncated, completion};
+use super::{Context, Fault, OnTruncated, completion, head};
 use crate::driver::{Deadline, give_way, now, within};
 use crate::error::answer;
 use crate::error::{Class, Error, code};
@@ -46,23 +48,20 @@ pub(crate) async fn stream(
         Form::Other => return Err(no_model(context, &opened)),
     }
     let mut reader = Reader::new(context, opened, call, outbox);
-    reader.hand_over(opening()).await;
+    reader.hand_over(opening(context, &reader.headers)).await;
     let cut = match reader.run().await {
-        Ok(None) => {
-            reader.let_go();
-            return Ok(());
-        }
-        Ok(Some(cut)) => cut,
+        Ok(cut) => cut,
         Err(error) => return Err(reader.with_partial(error)),
     };
-    match on_truncated {
-        OnTruncated::Allow => Ok(()),
-        OnTruncated::Raise => Err(reader.with_partial(reader.truncated(&cut))),
-        OnTruncated::Warn => {
-            outbox.put(Batch::warning(&format!("the stream is truncated: {cut}"))).await;
-            Ok(())
-        }
-    }
+    let warning = match (cut, on_truncated) {
+        (Some(cut), OnTruncated::Raise) => return Err(reader.with_partial(reader.truncated(&cut))),
+        (Some(cut), OnTruncated::Warn) => Some(format!("the stream is truncated: {cut}")),
+        (Some(_), OnTruncated::Allow) | (None, _) => None,
+    };
+    let closing = reader.close(warning.as_deref());
+    reader.let_go();
+    outbox.put(closing).await;
+    Ok(())
 }
 
 /// A stream that stalls before its head has a partial text as well: none.
@@ -73,8 +72,14 @@ fn without_text(mut error: Error) -> Error {
     error
 }
 
-fn opening() -> Event {
-    Event { kind: EventKind::Open, head: b"{}".to_vec(), raw: Bytes::new(), vectors: None }
+#[derive(Serialize)]
+struct Opening {
+    request_id: Option<String>,
+}
+
+fn opening(context: &Context, headers: &HeaderMap) -> Event {
+    let head = head(&Opening { request_id: context.request_id(headers) });
+    Event { kind: EventKind::Open, head, raw: Bytes::new(), vectors: None }
 }
 
 /// A login page and the like.
@@ -98,10 +103,9 @@ async fn whole_answer(
     let read = completion::read(&answer.body).map_err(|fault| context.fault(fault, &answer))?;
     let mut batch = Batch::default();
     batch.push(&read.text, read.finish_reason.as_deref(), &answer.body);
-    outbox.hand_over(opening()).await;
-    if let Some(event) = batch.take() {
-        outbox.put(event).await;
-    }
+    let timing = Timing::end(call, Some(now()), read.usage);
+    outbox.hand_over(opening(context, &answer.headers)).await;
+    outbox.put(batch.close(read.usage, &timing, None)).await;
     Ok(())
 }
 
@@ -123,6 +127,7 @@ struct Reader<'a> {
     tally: Tally,
     /// Start of the silence: request, last content or first finish reason, moved on by the caller's own time.
     quiet_since: Instant,
+    first_content: Option<Instant>,
 }
 
 impl<'a> Reader<'a> {
@@ -137,6 +142,7 @@ impl<'a> Reader<'a> {
             beginning: Beginning::default(),
             tally: Tally::default(),
             quiet_since: opened.sent_at,
+            first_content: None,
         }
     }
 
@@ -150,6 +156,10 @@ impl<'a> Reader<'a> {
                 Err(_) => return self.late().await,
             };
             let digested = self.digest(!matches!(received, Received::More));
+            if self.tally.done && digested.is_ok() {
+                // What is left goes out with the end.
+                break;
+            }
             match self.tally.batch.take() {
                 Some(batch) => self.hand_over(batch).await,
                 // A flood of comments is no reason to hear neither deadline nor signal.
@@ -210,6 +220,7 @@ impl<'a> Reader<'a> {
         }
         if self.tally.contents > contents && !was_finished {
             self.quiet_since = now();
+            self.first_content.get_or_insert(self.quiet_since);
         }
         outcome?;
         if is_end
@@ -218,6 +229,9 @@ impl<'a> Reader<'a> {
         {
             let added = self.tally.add_last(&frame);
             added.map_err(|fault| fault_of(self.context, &self.headers, fault, &frame))?;
+            if self.tally.contents > 0 {
+                self.first_content.get_or_insert_with(now);
+            }
         }
         Ok(())
     }
@@ -284,6 +298,13 @@ impl<'a> Reader<'a> {
     fn with_partial(&self, mut error: Error) -> Error {
         error.extra.partial_text = Some(self.tally.text.clone());
         error
+    }
+
+    /// The stream's last event.
+    fn close(&mut self, warning: Option<&str>) -> Event {
+        let usage = self.tally.usage;
+        let timing = Timing::end(self.call, self.first_content, usage);
+        std::mem::take(&mut self.tally.batch).close(usage, &timing, warning)
     }
 
     /// After `[DONE]` only the body's end is to come; without it there may be more, which is not waited for.

@@ -2,6 +2,7 @@
 
 use serde::de::IgnoredAny;
 
+use super::account::Usage;
 use super::batch::Batch;
 use super::{Fault, chunk};
 use crate::transport::sse::Frame;
@@ -19,6 +20,8 @@ pub(super) struct Tally {
     pub(super) done: bool,
     /// How many chunks moved the clocks.
     pub(super) contents: u64,
+    /// The usage that was told last.
+    pub(super) usage: Option<Usage>,
 }
 
 impl Tally {
@@ -39,6 +42,7 @@ impl Tally {
         let chunk = chunk::read(frame.data)?;
         self.text.push_str(&chunk.text);
         self.contents += u64::from(chunk.is_content);
+        self.usage = chunk.usage.or(self.usage);
         let finish_reason = chunk.finish_reason.as_deref();
         self.finished |= finish_reason.is_some_and(|reason| !reason.is_empty());
         self.batch.push(&chunk.text, finish_reason, frame.data);

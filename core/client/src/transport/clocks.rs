@@ -34,6 +34,8 @@ pub(crate) struct Call {
     pub(crate) clocks: Clocks,
     /// Is the answer a stream of content? Then `first_token` ends the wait for the response's head.
     pub(crate) streaming: bool,
+    /// The start of the operation.
+    pub(crate) started: Instant,
     /// The end of `clocks.total`, from the start of the operation.
     pub(crate) deadline: Deadline,
     /// Where a host that wants to know is told of repeats.
@@ -58,6 +60,7 @@ impl Call {
             operation,
             clocks,
             streaming,
+            started: now(),
             deadline,
             notices: None,
             attempts: Arc::default(),

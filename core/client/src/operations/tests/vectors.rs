@@ -84,6 +84,7 @@ struct StreamCase {
     #[serde(default)]
     warning: bool,
     chunks: Option<Vec<Chunk>>,
+    usage: Option<Value>,
     error: Option<Expected>,
 }
 
@@ -96,6 +97,13 @@ struct Chunk {
     text: String,
     finish_reason: Option<String>,
     raw: Option<Value>,
+}
+
+/// What a head tells beside its content is compared by itself: how long something took is no case's business.
+fn without_timing(mut head: Value) -> Value {
+    let timing = head.as_object_mut().and_then(|head| head.remove("timing")).expect("a timing");
+    assert!(timing["total_us"].is_u64(), "{timing}");
+    head
 }
 
 /// The chunks of all batches, and whether the host has to warn.
@@ -150,6 +158,10 @@ fn streams() {
 fn compare_chunks(name: &str, case: &StreamCase, outcome: &Outcome) {
     let (found, warning) = chunks(outcome);
     assert_eq!(warning, case.warning, "{name}");
+    if case.error.is_none() {
+        let last = without_timing(head(outcome.events.last().expect("a last event")));
+        assert_eq!(last["usage"], case.usage.clone().unwrap_or_default(), "{name}");
+    }
     let opened = outcome.events.first().is_some_and(|event| event.kind == EventKind::Open);
     assert_eq!(opened, case.chunks.is_some(), "{name}: chunks mean that the stream was opened");
     let expected = case.chunks.as_deref().unwrap_or_default();
@@ -170,6 +182,7 @@ struct ChatCase {
     text: Option<String>,
     model: Option<String>,
     finish_reason: Option<String>,
+    usage: Option<Value>,
     error: Option<Expected>,
 }
 
@@ -181,9 +194,14 @@ fn chat_answers() {
         if refused(&case.name, &outcome, case.error.as_ref()) {
             continue;
         }
-        let head =
-            json!({"text": case.text, "model": case.model, "finish_reason": case.finish_reason});
-        assert_eq!(outcome.head(), head, "{}", case.name);
+        let head = json!({
+            "text": case.text,
+            "model": case.model,
+            "finish_reason": case.finish_reason,
+            "usage": case.usage,
+            "request_id": null,
+        });
+        assert_eq!(without_timing(outcome.head()), head, "{}", case.name);
         assert_eq!(outcome.events[0].raw, case.body.bytes(), "{}: raw is untouched", case.name);
     }
 }
@@ -195,6 +213,7 @@ struct EmbeddingsCase {
     body: Body,
     embeddings: Option<Vec<Vec<f64>>>,
     model: Option<String>,
+    usage: Option<Value>,
     error: Option<Expected>,
 }
 
@@ -209,8 +228,14 @@ fn embeddings() {
             continue;
         }
         let rows = case.embeddings.expect("embeddings");
-        let head = json!({"model": case.model, "rows": rows.len(), "columns": rows[0].len()});
-        assert_eq!(outcome.head(), head, "{name}");
+        let head = json!({
+            "model": case.model,
+            "rows": rows.len(),
+            "columns": rows[0].len(),
+            "usage": case.usage,
+            "request_id": null,
+        });
+        assert_eq!(without_timing(outcome.head()), head, "{name}");
         let vectors = outcome.events[0].vectors.as_ref().expect("vectors");
         assert_eq!(vectors.columns, rows[0].len(), "{name}");
         let bits = |numbers: &[f64]| numbers.iter().map(|n| n.to_bits()).collect::<Vec<_>>();
