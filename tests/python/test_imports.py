@@ -86,7 +86,9 @@ IMPORTED = {"__future__", "inferencekey"}
 JSON = "collections copyreg enum functools itertools json keyword operator re reprlib types"
 JSON_IN_PYTHON_310 = "sre_compile sre_constants sre_parse"
 OTHERS = "copy encodings genericpath os posixpath stat weakref"
-OURS = "client data errors ffi marshal native plan record results retry secret stream timeouts"
+OURS = (
+    "account client data errors ffi marshal native plan record results retry secret stream timeouts"
+)
 OURS_BESIDE = {"inferencekey._native.lib", "inferencekey._vectors"}
 A_CLIENT = {
     *f"{JSON} {JSON_IN_PYTHON_310} {OTHERS}".split(),
