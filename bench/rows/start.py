@@ -7,7 +7,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 
 from processes import Server, pinned
 
@@ -101,11 +100,11 @@ def _times(steps: dict[str, list[str]], rounds: int) -> list[Line]:
     for _ in range(rounds):
         for program in programs:
             times[program].append(_seconds(program))
-    bare = median(times["pass"])
+    bare = min(times["pass"])  # What else the machine does only ever adds, here too.
     lines = []
     for number, figure in enumerate((IMPORT, READY, CALL)):
         values = {
-            client: (median(times[three[number]]) - bare) * 1e3 for client, three in steps.items()
+            client: (min(times[three[number]]) - bare) * 1e3 for client, three in steps.items()
         }
         lines.append(Line(figure, values))
     return lines
