@@ -90,7 +90,7 @@ static void generate(ikey_client *endpoint) {
 }
 
 typedef struct {
-    int opened, heads, raws;
+    int opened, heads, raws, ends;
 } seen;
 
 static int32_t on_event(void *user_data, int32_t kind, const uint8_t *bytes, size_t length) {
@@ -101,7 +101,9 @@ static int32_t on_event(void *user_data, int32_t kind, const uint8_t *bytes, siz
         so_far->opened++;
         break;
     case IKEY_EVENT_DATA:
-        so_far->heads++;
+        // The last batch may have no chunks, and then has no raw bytes.
+        so_far->heads += !contains(text, "\"raw_length\":[]");
+        so_far->ends += contains(text, "\"timing\":");
         CHECK(contains(text, "\"raw_length\":"));
         break;
     case IKEY_EVENT_RAW:
@@ -115,12 +117,13 @@ static int32_t on_event(void *user_data, int32_t kind, const uint8_t *bytes, siz
 }
 
 static void stream(ikey_client *endpoint) {
-    seen so_far = {0, 0, 0};
+    seen so_far = {0, 0, 0, 0};
     OK(ikey_stream(endpoint, TEXT("generate_text_stream"),
                    TEXT("{\"prompt\":\"Hello!\",\"max_tokens\":24}"), NULL, on_event, &so_far,
                    &err));
     printf("generate_text_stream: %d batches\n", so_far.heads);
     CHECK(so_far.opened == 1 && so_far.heads > 0 && so_far.raws == so_far.heads);
+    CHECK(so_far.ends == 1);
 }
 
 static void embed(ikey_client *endpoint) {
