@@ -21,9 +21,16 @@ pub(crate) fn room_for_values(text: &[u8], what: &str) -> Result<(), Error> {
     if text.len() < SMALL {
         return Ok(());
     }
-    let values = text.iter().filter(|byte| matches!(byte, b',' | b'{' | b'[')).count();
+    // Counts in bytes, of pieces whose counts fit, are added up many at a time.
+    let count = |piece: &[u8]| piece.iter().map(|byte| u8::from(begins_value(*byte))).sum::<u8>();
+    let values: usize =
+        text.chunks(usize::from(u8::MAX)).map(|piece| usize::from(count(piece))).sum();
     let bytes = text.len().saturating_mul(2).saturating_add(values.saturating_mul(VALUE_BYTES));
     room_for(bytes, what)
+}
+
+fn begins_value(byte: u8) -> bool {
+    matches!(byte, b',' | b'{' | b'[')
 }
 
 /// Adds `bytes` to `buffer`, if there is memory for them.

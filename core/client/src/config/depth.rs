@@ -1,5 +1,7 @@
 //! How deep JSON text is nested, found without recursion, so that no input can exhaust the stack.
 
+use memchr::memchr2;
+
 /// Steps of a path that are shown before it is cut with `…`.
 const SHOWN_STEPS: usize = 8;
 
@@ -46,14 +48,14 @@ pub(super) fn too_deep_at(text: &[u8], limit: usize) -> Option<String> {
 /// The bytes before the closing quote.
 fn string_at(text: &[u8]) -> &[u8] {
     let mut end = 0;
-    while let Some(&byte) = text.get(end) {
-        match byte {
-            b'"' => break,
-            b'\\' => end += 2,
-            _ => end += 1,
+    while let Some(found) = text.get(end..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        end += found;
+        if text[end] == b'"' {
+            return &text[..end];
         }
+        end += 2;
     }
-    &text[..end.min(text.len())]
+    text
 }
 
 /// `config.stops[3]…`; fields of a spec are named without `spec.`, as in every other message about one.
