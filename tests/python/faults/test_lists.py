@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from child import run
 from clients import LIVE, SPEC, management
 from double import FIN, LAST_CHUNK, Double, Request, answer, chunk, chunked_head
 
@@ -146,3 +148,27 @@ def test_an_empty_list_may_come_in_pieces() -> None:
     body = [chunked_head("application/json"), *pieces, LAST_CHUNK]
     with Double(body, answer(LIVE, 201)) as double:
         assert management(double).ensure(SPEC).changed
+
+
+ENSURE_OF_MANY = """
+def peak():
+    for line in open("/proc/self/status"):
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) * 1024
+mgmt = ManagementClient(base_url=ARGS[0], sdk_token=SDK_TOKEN, project="acme")
+assert not mgmt.ensure(SPEC).changed
+before = peak()
+assert not mgmt.ensure(SPEC).changed
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="VmHWM is Linux's")
+def test_ensure_takes_no_more_memory_in_a_large_project() -> None:
+    """A list of 24 MB is read as it arrives; what it holds beside the workload is not kept."""
+    other = {"id": "w", "slug": "other", "description": 'é "quoted"\n' * 200}
+    many = [*[other | {"id": f"w{index}"} for index in range(6000)], LIVE]
+    with Double(answer([LIVE]), answer(many)) as double:
+        code, out, err = run(ENSURE_OF_MANY, double.url)
+    assert (code, err) == (0, "")
+    assert int(out) < 4 << 20

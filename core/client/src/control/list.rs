@@ -1,5 +1,6 @@
 //! One page of the list of workloads (wire.md 2.5): scanned, and only what is asked for is kept.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{
@@ -8,7 +9,7 @@ use serde::de::{
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::json;
+use crate::json::{self, Entries, Field, Node};
 
 /// Which elements of a list may matter, judged by their text.
 pub(super) type Wanted<'a> = &'a (dyn Fn(&str) -> bool + Send + Sync);
@@ -68,6 +69,31 @@ pub(crate) fn is_unusable(element: &str, slug: &str) -> bool {
     let shallow = serde_json::from_str::<Shallow<'_>>(element).ok();
     let found = shallow.and_then(|element| serde_json::from_str(element.slug?.get()).ok());
     found.is_some_and(|found: String| found == slug) && Workload::read(element).is_none()
+}
+
+/// Is this the element's slug? Yes where in doubt.
+pub(crate) fn has_slug(element: &str, slug: &str) -> bool {
+    struct Slug<'a>(Field<Cow<'a, str>>);
+    impl<'de> Node<'de> for Slug<'de> {
+        fn object<A: MapAccess<'de>>(
+            entries: &mut Entries<'de, A>,
+        ) -> Result<Option<Self>, A::Error> {
+            let mut found = Field::Absent;
+            while let Some(key) = entries.key()? {
+                match &*key {
+                    "slug" => found = entries.value()?,
+                    _ => entries.skip()?,
+                }
+            }
+            Ok(Some(Self(found)))
+        }
+    }
+    may_hold(element, slug)
+        && match serde_json::from_str::<Field<Slug<'_>>>(element) {
+            Ok(Field::Value(Slug(Field::Value(found)))) => found == slug,
+            Ok(_) => false,
+            Err(_) => true,
+        }
 }
 
 /// May the element have this string in it? A text without the string's letters can only have it if something is escaped.
@@ -275,6 +301,23 @@ mod tests {
         assert_eq!(page.elements, [r#"{"slug":"a\u002db","id":"1"}"#]);
         let workload = Workload::read(page.elements[0]).expect("a workload");
         assert_eq!((workload.id.as_str(), workload.slug.as_str()), ("1", "a-b"));
+    }
+
+    #[test]
+    fn the_slug_of_an_element_is_told_from_other_places() {
+        for (element, expected) in [
+            (r#"{"slug":"s"}"#, true),
+            (r#"{"slug":"\u0073","name":"\n"}"#, true),
+            (r#"{"slug":"a","slug":"s"}"#, true),
+            (r#"{"slug":"s","slug":"a"}"#, false),
+            (r#"{"name":"s","slug":"a"}"#, false),
+            (r#"{"config":{"slug":"s"}}"#, false),
+            (r#"{"slug":7,"name":"s"}"#, false),
+            (r#"{"slug":"\ud800 s"}"#, true),
+            (r#"["slug","s"]"#, false),
+        ] {
+            assert_eq!(has_slug(element, "s"), expected, "{element}");
+        }
     }
 
     #[test]

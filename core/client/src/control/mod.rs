@@ -1,6 +1,6 @@
 //! The control plane: list, plan, ensure, get, export, delete, readiness (wire.md 2).
 //!
-//! Rules are functions over values: [`list`] reads pages, [`compare`], [`command`], [`drift`], [`cost`] and [`plan`] compare spec
+//! Rules are functions over values: [`list`] reads pages, of which [`sieve`] leaves what may matter, [`compare`], [`command`], [`drift`], [`cost`] and [`plan`] compare spec
 //! and live, [`export`] makes a spec of what is live, [`readiness`] reads events. [`workloads`] asks the platform; [`ensure`],
 //! [`delete`], [`status`] and [`wait`] are the operations.
 
@@ -18,6 +18,7 @@ pub(crate) mod mark;
 mod number;
 mod plan;
 mod readiness;
+mod sieve;
 mod status;
 mod wait;
 mod warned;

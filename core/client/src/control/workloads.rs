@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::delete::Proof;
 use super::list::{self, Rest, Wanted, Workload};
+use super::sieve::Unwanted;
 use super::{Context, NO_PLATFORM};
 use crate::error::{Class, Error, code};
 use crate::transport::{Answer, Call};
@@ -25,7 +26,7 @@ impl Context {
         let mut found = None;
         let mut unusable = false;
         let seen = self
-            .read_pages(call, &|text| list::may_hold(text, slug), |text| {
+            .read_pages(call, &|text| list::has_slug(text, slug), |text| {
                 found = Workload::read(text).filter(|workload| workload.slug == slug);
                 unusable |= list::is_unusable(text, slug);
                 found.is_some()
@@ -45,7 +46,7 @@ impl Context {
 
     /// Every workload with this slug, each id once.
     pub(super) async fn find_all(&self, slug: &str, call: &Call) -> Result<Vec<Workload>, Error> {
-        self.find_where(slug, &|text| list::may_hold(text, slug), &|found| found.slug == slug, call)
+        self.find_where(slug, &|text| list::has_slug(text, slug), &|found| found.slug == slug, call)
             .await
     }
 
@@ -57,7 +58,7 @@ impl Context {
         call: &Call,
     ) -> Result<Vec<Workload>, Error> {
         let wanted = |text: &str| {
-            list::may_hold(text, slug) || proof.words().any(|word| list::may_hold(text, word))
+            list::has_slug(text, slug) || proof.words().any(|word| list::may_hold(text, word))
         };
         self.find_where(slug, &wanted, &|found| proof.covers(found, slug), call).await
     }
@@ -111,7 +112,8 @@ impl Context {
         let mut request = self.list_request(None);
         let mut cursors = HashSet::new();
         for _ in 0..MOST_PAGES {
-            let answer = self.transport().call(&request, call).await?;
+            let mut sieve = Unwanted::new(wanted);
+            let answer = self.transport().call_sieved(&request, &mut sieve, call).await?;
             let page =
                 list::read(&answer.body, wanted).map_err(|words| self.no_list(&answer, &words))?;
             if page.elements.into_iter().any(&mut take) {

@@ -23,7 +23,7 @@ use crate::error::{Class, Error, code};
 use crate::operation::{Event, EventKind, Outbox};
 use crate::transport::sse::{Frame, Parser};
 use crate::transport::{Accept, Answer, Body, Call, Opened};
-use crate::transport::{media_type, read_whole, timeout};
+use crate::transport::{Open, media_type, read_whole, timeout};
 
 /// How long usage is waited for after a finish reason.
 const USAGE_WAIT: Duration = Duration::from_secs(2);
@@ -97,7 +97,8 @@ async fn whole_answer(
     call: &Call,
     outbox: &Outbox,
 ) -> Result<(), Error> {
-    let read = within(call.deadline, read_whole(&mut opened.body, call.clocks.idle)).await;
+    let read =
+        within(call.deadline, read_whole(&mut opened.body, &mut Open, call.clocks.idle)).await;
     let body = read.unwrap_or_else(|_| Err(call.out_of_time()))?;
     let answer = Answer { status: 200, headers: opened.headers, body };
     let read = completion::read(&answer.body).map_err(|fault| context.fault(fault, &answer))?;

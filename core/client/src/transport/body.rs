@@ -32,11 +32,35 @@ pub(crate) fn refuse_large(headers: &HeaderMap) -> Result<(), Error> {
     }
 }
 
-/// The whole body. `idle`: longest silence between its pieces.
-pub(crate) async fn whole(body: &mut Body, idle: Option<Duration>) -> Result<Bytes, Error> {
+/// Takes out of a body, as it arrives, what its reader will not need.
+pub(crate) trait Sieve: Send {
+    /// A body begins.
+    fn begin(&mut self);
+
+    /// `text` is what is left of the body so far, with new bytes at its end.
+    fn pass(&mut self, text: &mut Vec<u8>);
+}
+
+/// Takes nothing out.
+pub(crate) struct Open;
+
+impl Sieve for Open {
+    fn begin(&mut self) {}
+    fn pass(&mut self, _: &mut Vec<u8>) {}
+}
+
+/// The whole body, but for what `sieve` takes out. `idle`: longest silence between its pieces.
+pub(crate) async fn whole(
+    body: &mut Body,
+    sieve: &mut dyn Sieve,
+    idle: Option<Duration>,
+) -> Result<Bytes, Error> {
     let mut first = Bytes::new();
     let mut joined = Vec::new();
+    let mut arrived = 0;
+    sieve.begin();
     while let Some(piece) = next_in_time(body, idle).await? {
+        arrived += piece.len();
         if first.is_empty() && joined.is_empty() {
             first = piece;
             continue;
@@ -46,7 +70,8 @@ pub(crate) async fn whole(body: &mut Body, idle: Option<Duration>) -> Result<Byt
             first = Bytes::new();
         }
         append(&mut joined, &piece, WHAT)?;
-        if joined.len() > SUCCESS_BYTES {
+        sieve.pass(&mut joined);
+        if arrived > SUCCESS_BYTES {
             return Err(too_large());
         }
     }

@@ -12,7 +12,7 @@ use super::clocks::timeout;
 use super::notice::{self, Reason};
 use super::retry::{self, Budget, Decision, Policy, Progress};
 use super::wire::Body;
-use super::{Call, Repeat, Request, Response, Wire, body, redirect};
+use super::{Call, Repeat, Request, Response, Sieve, Wire, body, redirect};
 use crate::config::{BaseUrl, Config, Plane};
 use crate::driver::{Deadline, Elapsed, sleep, within};
 use crate::error::{Class, Error, Stage, answer, code, mask};
@@ -68,6 +68,17 @@ impl Transport {
         self.call_on(request, &mut Sends::default(), call).await
     }
 
+    /// The same, and the answer is what `sieve` leaves of it.
+    pub(crate) async fn call_sieved(
+        &self,
+        request: &Request,
+        sieve: &mut dyn Sieve,
+        call: &Call,
+    ) -> Result<Answer, Error> {
+        let mut sends = Sends::default();
+        self.in_time(self.repeat_whole(request, sieve, &mut sends, call), call).await
+    }
+
     /// The same for a request that has been sent before: `sends` goes on counting.
     pub(crate) async fn call_on(
         &self,
@@ -75,7 +86,7 @@ impl Transport {
         sends: &mut Sends,
         call: &Call,
     ) -> Result<Answer, Error> {
-        self.in_time(self.repeat_whole(request, sends, call), call).await
+        self.in_time(self.repeat_whole(request, &mut body::Open, sends, call), call).await
     }
 
     /// The same for a stream: returns once the head of a 2xx has arrived.
@@ -137,11 +148,12 @@ impl Transport {
     async fn repeat_whole(
         &self,
         request: &Request,
+        sieve: &mut dyn Sieve,
         sends: &mut Sends,
         call: &Call,
     ) -> Result<Answer, Error> {
         loop {
-            match self.whole(request, call).await {
+            match self.whole(request, sieve, call).await {
                 Ok((head, body)) => {
                     self.budget.succeeded();
                     return Ok(Answer { status: head.0, headers: head.1, body });
@@ -173,11 +185,12 @@ impl Transport {
     async fn whole(
         &self,
         request: &Request,
+        sieve: &mut dyn Sieve,
         call: &Call,
     ) -> Result<((u16, HeaderMap), Bytes), Error> {
         let mut response = self.send(request, call).await?;
         body::refuse_large(&response.headers)?;
-        let body = body::whole(&mut response.body, call.clocks.idle).await?;
+        let body = body::whole(&mut response.body, sieve, call.clocks.idle).await?;
         call.take_answer();
         Ok(((response.status, response.headers), body))
     }

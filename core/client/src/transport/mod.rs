@@ -17,7 +17,7 @@ pub(crate) mod script;
 pub(crate) mod sse;
 mod wire;
 
-pub(crate) use body::{peek, whole as read_whole};
+pub(crate) use body::{Open, Sieve, peek, whole as read_whole};
 pub(crate) use call::{Answer, Opened, Sends, Transport, no_content};
 pub(crate) use clocks::{Call, Clocks, timeout};
 pub(crate) use http::{HttpWire, Trust};

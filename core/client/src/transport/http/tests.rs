@@ -122,7 +122,7 @@ fn get_from(wire: &HttpWire, request: &Request) -> Result<(u16, String), Error> 
     let call = Call::start("list", clocks, false);
     block(async {
         let mut response = wire.send(request, &call).await?;
-        let text = body::whole(&mut response.body, second).await?;
+        let text = body::whole(&mut response.body, &mut body::Open, second).await?;
         Ok((response.status, String::from_utf8_lossy(&text).into_owned()))
     })
 }
