@@ -176,9 +176,10 @@ fn an_operation_waits_behind_its_notice_until_the_host_takes_again() {
     queue.submit(sleeping(), 2);
     queue.submit(sleeping(), 3);
     assert!(done.recv_timeout(Duration::from_millis(50)).is_err(), "it did not wait");
-    assert!(queue.take(8, Some(Duration::ZERO)).is_empty());
+    // This lets it go on, and may bring its end already.
+    let ended = queue.take(8, Some(Duration::ZERO)).len();
     done.recv_timeout(Duration::from_secs(10)).expect("it goes on");
-    take_until_ends(&queue, 1);
+    take_until_ends(&queue, 1 - ended);
 }
 
 #[test]
