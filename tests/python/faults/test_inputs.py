@@ -322,7 +322,7 @@ else:
     inputs = [f"input {number}" for number in range(100_000)]
     size, digest = 100_000 * 100, hashlib.sha256("\\n".join(inputs).encode()).hexdigest()
     before = peak()
-    result = bot.embed(input=inputs)
+    result = bot.embed(input=inputs, batch_size=100_000)
     assert result.model == digest
     assert [row[0] for row in result.embeddings] == list(map(float, range(100_000)))
 print("copies:", (peak() - before) / size)
