@@ -70,9 +70,7 @@ def echo(request: Request) -> bytes:
 
 def closed(double: Double) -> None:
     """Waits until the double has seen the end of every connection."""
-    double.journal.wait_for(
-        lambda journal: all(connection.closed for connection in journal.connections)
-    )
+    assert all(connection.closed.wait(5) for connection in double.journal.connections)
 
 
 async def sent(double: Double, count: int) -> None:
