@@ -394,6 +394,8 @@ def test_a_readiness_frame_that_says_nothing_is_logged_for_debugging(
 def test_retries_print_nothing_unless_logging_is_set_up(imported: str) -> None:
     """A program that imported logging and did nothing with it sees no line either."""
     program = f"""
+# The asyncio of other tests has loaded it.
+sys.modules.pop("logging", None)
 with Double(answer(b"", 503), answer({{"workloads": []}})) as double:
     if {bool(imported)}:
         import logging
