@@ -493,7 +493,7 @@ def test_it_works_with_uvloop() -> None:
         return results[-1].text
 
     for _ in range(2):
-        with Double([HEAD, FIRST, HANG], answer(completion("on"))) as double:
+        with Double([HEAD, FIRST, HANG], *[answer(completion("on"))] * 20) as double:
             loop = uvloop.new_event_loop()
             assert loop.run_until_complete(main(double)) == "on"
             loop.close()
