@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
 
 class Stream(Accounted):
-    """What blocking and async streams tell beside their chunks."""
+    """What blocking and async streams have in common: all but the way to the next event."""
 
-    __slots__ = ("_closing", "_opening", "_timing", "_usage")
+    __slots__ = ("_batch", "_closing", "_forks", "_given", "_opening", "_timing", "_usage")
 
-    def _begin_account(self) -> None:
+    def _begin(self) -> None:
+        self._forks = _ffi.Process.forks
+        # Chunks that the core has handed over and the caller has not.
+        self._batch: Iterator[TextChunk] = iter(())
+        # Their texts alone: a long answer's raw bytes would be a multiple of them.
+        self._given: list[str] = []
         self._usage = self._timing = None
         self._opening = b"{}"
         # What the last batch tells about the whole stream.
@@ -32,9 +37,24 @@ class Stream(Accounted):
         if event is not None:
             self._opening = event.head
 
-    def _take_closing(self, head: dict[str, Any]) -> None:
+    def _refuse_forked(self) -> None:
+        if self._forks != _ffi.Process.forks:
+            raise ForkedError(
+                "generate_text_stream: the stream was opened before the fork of this process",
+                operation="generate_text_stream",
+                hint="open a stream in the process that reads it",
+            )
+
+    def _take_batch(self, event: _ffi.Event) -> None:
+        head = _marshal.decode(event.head)
         if "timing" in head:
             self._closing = head
+        self._batch = chunks_of(head, event.raw)
+        if head.get("warning"):
+            import warnings
+
+            # The line that asked for the chunk.
+            warnings.warn(head["warning"], TruncatedWarning, stacklevel=3)
 
     def _end_account(self) -> None:
         """The caller has everything else."""
@@ -59,16 +79,11 @@ class TextStream(Stream):
     itself; until then they are None.
     """
 
-    __slots__ = ("__weakref__", "_batch", "_forks", "_given", "_operation")
+    __slots__ = ("__weakref__", "_operation")
 
     def __init__(self, operation: _ffi.Operation) -> None:
         self._operation = operation
-        self._forks = _ffi.Process.forks
-        # Chunks that the core has handed over and the caller has not.
-        self._batch: Iterator[TextChunk] = iter(())
-        # Their texts alone: a long answer's raw bytes would be a multiple of them.
-        self._given: list[str] = []
-        self._begin_account()
+        self._begin()
         # The first event says that the response's head is good.
         self._take_opening(self._event())
 
@@ -76,12 +91,7 @@ class TextStream(Stream):
         return self
 
     def __next__(self) -> TextChunk:
-        if self._forks != _ffi.Process.forks:
-            raise ForkedError(
-                "generate_text_stream: the stream was opened before the fork of this process",
-                operation="generate_text_stream",
-                hint="open a stream in the process that reads it",
-            )
+        self._refuse_forked()
         while True:
             for chunk in self._batch:
                 self._given.append(chunk.text)
@@ -90,13 +100,7 @@ class TextStream(Stream):
             if event is None:
                 self._end_account()
                 raise StopIteration
-            head = _marshal.decode(event.head)
-            self._take_closing(head)
-            self._batch = chunks_of(head, event.raw)
-            if head.get("warning"):
-                import warnings
-
-                warnings.warn(head["warning"], TruncatedWarning, stacklevel=2)
+            self._take_batch(event)
 
     def _event(self) -> _ffi.Event | None:
         """The next event, waited for; None after the end."""

@@ -19,6 +19,7 @@ class AsyncPlan(Plan):
 
     __slots__ = ()
 
+    # The promise of `Plan.apply`, but awaited: that is what the class is for.
     async def apply(  # type: ignore[override]
         self, *, timeout: float | Timeouts | None = None
     ) -> EndpointRef:

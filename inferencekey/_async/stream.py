@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from inferencekey import _ffi, _marshal
 from inferencekey._async.operation import AsyncOperation
-from inferencekey._errors import ForkedError, InferenceKeyError, TruncatedWarning
-from inferencekey._stream import Stream, add_given, chunks_of
+from inferencekey._errors import InferenceKeyError
+from inferencekey._stream import Stream, add_given
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Mapping
     from types import TracebackType
     from typing import Any, NoReturn
 
+    from inferencekey import _ffi
     from inferencekey._client import Bound
     from inferencekey._results import TextChunk
 
@@ -34,14 +34,9 @@ class AsyncTextStream(Stream):
         bound._start("generate_text_stream", request).free()
         self._bound = bound
         self._request = request
-        self._forks = _ffi.Process.forks
         self._operation: AsyncOperation | None = None
         self._is_closed = False
-        # Chunks that the core has handed over and the caller has not.
-        self._batch: Iterator[TextChunk] = iter(())
-        # Their texts alone: a long answer's raw bytes would be a multiple of them.
-        self._given: list[str] = []
-        self._begin_account()
+        self._begin()
 
     async def _open(self) -> AsyncTextStream:
         if self._operation is None and not self._is_closed:
@@ -57,12 +52,7 @@ class AsyncTextStream(Stream):
         return self
 
     async def __anext__(self) -> TextChunk:
-        if self._forks != _ffi.Process.forks:
-            raise ForkedError(
-                "generate_text_stream: the stream was opened before the fork of this process",
-                operation="generate_text_stream",
-                hint="open a stream in the process that reads it",
-            )
+        self._refuse_forked()
         await self._open()
         while True:
             for chunk in self._batch:
@@ -71,13 +61,7 @@ class AsyncTextStream(Stream):
             event = await self._event()
             if event is None:
                 raise StopAsyncIteration
-            head = _marshal.decode(event.head)
-            self._take_closing(head)
-            self._batch = chunks_of(head, event.raw)
-            if head.get("warning"):
-                import warnings
-
-                warnings.warn(head["warning"], TruncatedWarning, stacklevel=2)
+            self._take_batch(event)
 
     async def _event(self) -> _ffi.Event | None:
         """The next event, waited for; None after the end."""

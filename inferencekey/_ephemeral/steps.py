@@ -70,6 +70,7 @@ def run(steps: Steps[Result]) -> Result:
 
 def is_running(steps: Steps[Any]) -> bool:
     """False once they have come to their end, or failed."""
+    # The protocol of generators leaves out what every generator has.
     return steps.gi_frame is not None  # type: ignore[attr-defined]
 
 
