@@ -8,11 +8,9 @@ output is kept as a log.
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,7 +18,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import procs
+from . import ports, procs
 from .engine_log import EngineLog
 from .engines import argv_for, env_for
 from .errors import LocalError
@@ -29,7 +27,6 @@ from .paths import engine_log_path
 from .placement import Observation, Replica
 from .types import Address, EngineCommand
 
-LOOPBACK = "127.0.0.1"
 LAST_WORDS_TIMEOUT = 0.5
 """Seconds that the rest of an ended engine's output may take: a grandchild may hold the pipe
 open."""
@@ -102,14 +99,14 @@ class LocalPlacement:
 
         That a port is free says nothing about an engine that has yet to bind it, and the first to
         answer on it would be taken for both."""
-        port = fixed_port or _free_port()
+        port = fixed_port or ports.free_port()
         while not fixed_port and port in self._port_holders:
-            port = _free_port()
-        address = Address(LOOPBACK, port)
+            port = ports.free_port()
+        address = Address(ports.LOOPBACK, port)
         if port in self._port_holders:
-            raise _port_clash(port, f"held by the engine of {self._port_holders[port]}")
+            raise ports.clash(port, f"held by the engine of {self._port_holders[port]}")
         if fixed_port:
-            _require_free(address)
+            ports.require_free(address)
         self._port_holders[port] = f"`{replica.project}/{replica.slug}`"
         return address
 
@@ -246,29 +243,3 @@ def _when_reaped(
 
     threading.Thread(target=wait, name=f"inferencekey-engine-{process.pid}", daemon=True).start()
     return exited
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
-
-
-def _require_free(address: Address) -> None:
-    """Refuse a port on which another program listens: its answers would be taken for the
-    engine's."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address.host, address.port))
-        except OSError as cause:
-            if cause.errno != errno.EADDRINUSE:
-                return  # the engine may hold rights that the platform lacks; it will tell
-            raise _port_clash(address.port, "in use") from cause
-
-
-def _port_clash(port: int, how: str) -> LocalError:
-    return LocalError(
-        f"port {port}, which the workload's `command` names, is {how}",
-        hint="leave the port out of `command`: the platform adds a free one",
-    )

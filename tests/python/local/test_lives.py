@@ -258,7 +258,10 @@ def test_the_old_engine_is_gone_before_the_new_one_starts(
         client.send("PATCH", f"/api/workloads/{workload['id']}", change)
     assert client.wait()["phase"] == "ready"
     notes = [line for line in platform.log("bot").splitlines() if line.startswith("--- ")]
-    assert [note.split()[1].rstrip(":") for note in notes] == ["start", "ended", "start"]
+    *earlier, last = (note.split()[1].rstrip(":") for note in notes)
+    # On a slow machine the first change may have got its engine before the second arrived.
+    assert (earlier, last) == (["start", "ended"] * (len(earlier) // 2), "start")
+    assert earlier
     assert "--model two" in notes[-1]
 
 
