@@ -95,8 +95,12 @@ def encode(operation: str, request: Mapping[str, object]) -> Encoded:
 def _encoded(operation: str, request: Mapping[str, object]) -> Encoded:
     try:
         # Most requests are a few scalars, which take a fifth of the encoder's time this way.
-        entries = [f'"{name}":{_SCALARS[type(value)](value)}' for name, value in request.items()]
-        return Encoded(f"{{{','.join(entries)}}}".encode())
+        pieces, before = ["{"], '"'
+        for name, value in request.items():
+            pieces += before, name, '":', _SCALARS[type(value)](value)
+            before = ',"'
+        pieces.append("}")
+        return Encoded("".join(pieces).encode())
     except (KeyError, ValueError):
         pass  # There is a container among them, or what JSON cannot hold: a snapshot says where.
     taken = Request()
