@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
+from io import BytesIO
+from operator import length_hint
 
-from inferencekey import _ffi, _marshal
+from inferencekey import _marshal
 from inferencekey._account import Accounted
 from inferencekey._errors import ApiError, ForkedError, InferenceKeyError, TruncatedWarning
+from inferencekey._ffi import Process
 from inferencekey._results import Partial, TextChunk
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
@@ -16,18 +18,31 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, NoReturn
 
+    from inferencekey import _ffi
+
 
 class Stream(Accounted):
     """What blocking and async streams have in common: all but the way to the next event."""
 
-    __slots__ = ("_batch", "_closing", "_forks", "_given", "_opening", "_timing", "_usage")
+    __slots__ = (
+        "_batch",
+        "_closing",
+        "_forks",
+        "_opening",
+        "_texts",
+        "_texts_left",
+        "_timing",
+        "_usage",
+    )
 
     def _begin(self) -> None:
-        self._forks = _ffi.Process.forks
+        self._forks = Process.forks
         # Chunks that the core has handed over and the caller has not.
         self._batch: Iterator[TextChunk] = iter(())
-        # Their texts alone: a long answer's raw bytes would be a multiple of them.
-        self._given: list[str] = []
+        # The texts of all chunks so far, by batch: a long answer's raw bytes would be a multiple
+        # of them. And those of the last batch that the caller has not.
+        self._texts: list[list[str]] = []
+        self._texts_left: Iterator[str] = iter(())
         self._usage = self._timing = None
         self._opening = b"{}"
         # What the last batch tells about the whole stream.
@@ -37,24 +52,39 @@ class Stream(Accounted):
         if event is not None:
             self._opening = event.head
 
-    def _refuse_forked(self) -> None:
-        if self._forks != _ffi.Process.forks:
-            raise ForkedError(
-                "generate_text_stream: the stream was opened before the fork of this process",
-                operation="generate_text_stream",
-                hint="open a stream in the process that reads it",
-            )
+    def _refuse_forked(self) -> NoReturn:
+        raise ForkedError(
+            "generate_text_stream: the stream was opened before the fork of this process",
+            operation="generate_text_stream",
+            hint="open a stream in the process that reads it",
+        )
 
     def _take_batch(self, event: _ffi.Event) -> None:
         head = _marshal.decode(event.head)
         if "timing" in head:
             self._closing = head
-        self._batch = chunks_of(head, event.raw)
+        self._texts.append(head["text"])
+        self._texts_left = iter(head["text"])
+        # Each chunk takes its own piece of the raw bytes. Not a generator, which a second thread
+        # would find running.
+        pieces = map(BytesIO(event.raw).read, head["raw_length"])
+        self._batch = map(TextChunk, self._texts_left, head["finish_reason"], pieces)
         if head.get("warning"):
             import warnings
 
             # The line that asked for the chunk.
             warnings.warn(head["warning"], TruncatedWarning, stacklevel=3)
+
+    def _given(self) -> list[str]:
+        """The texts of the chunks that the caller has got."""
+        texts = [text for batch in self._texts for text in batch]
+        return texts[: len(texts) - length_hint(self._texts_left)]
+
+    def _add_given(self, error: InferenceKeyError) -> None:
+        """Puts the chunks that the caller has got into the error's `.partial`."""
+        if isinstance(error, ApiError) and error.partial is not None:
+            given = [TextChunk(text) for text in self._given()]
+            error.partial = Partial(error.partial.text, given)
 
     def _end_account(self) -> None:
         """The caller has everything else."""
@@ -91,10 +121,10 @@ class TextStream(Stream):
         return self
 
     def __next__(self) -> TextChunk:
-        self._refuse_forked()
+        if self._forks != Process.forks:
+            self._refuse_forked()
         while True:
             for chunk in self._batch:
-                self._given.append(chunk.text)
                 return chunk
             event = self._event()
             if event is None:
@@ -107,7 +137,7 @@ class TextStream(Stream):
         try:
             return self._operation.take()
         except InferenceKeyError as error:
-            add_given(error, self._given)
+            self._add_given(error)
             raise
         except BaseException:
             # Ctrl-C, or what a signal handler raised.
@@ -119,7 +149,7 @@ class TextStream(Stream):
 
     def __repr__(self) -> str:
         state = "ended" if self._operation.ended else "open"
-        return f"<TextStream {state}, chunks read: {len(self._given)}>"
+        return f"<TextStream {state}, chunks read: {len(self._given())}>"
 
     def close(self) -> None:
         """End the stream, on the wire too. Never blocks; closing again does nothing."""
@@ -136,19 +166,3 @@ class TextStream(Stream):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def add_given(error: InferenceKeyError, texts: list[str]) -> None:
-    """Puts the chunks that the caller has got into the error's `.partial`."""
-    if isinstance(error, ApiError) and error.partial is not None:
-        error.partial = Partial(error.partial.text, [TextChunk(text) for text in texts])
-
-
-def chunks_of(head: dict[str, Any], raw: bytes) -> Iterator[TextChunk]:
-    """The chunks of a batch; each takes its own piece of the raw bytes.
-
-    Not a generator, which a second thread would find running.
-    """
-    ends = list(accumulate(head["raw_length"]))
-    pieces = [raw[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-    return map(TextChunk, head["text"], head["finish_reason"], pieces)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from inferencekey._async.operation import AsyncOperation
 from inferencekey._errors import InferenceKeyError
-from inferencekey._stream import Stream, add_given
+from inferencekey._ffi import Process
+from inferencekey._stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -52,11 +53,12 @@ class AsyncTextStream(Stream):
         return self
 
     async def __anext__(self) -> TextChunk:
-        self._refuse_forked()
-        await self._open()
+        if self._forks != Process.forks:
+            self._refuse_forked()
+        if self._operation is None:
+            await self._open()
         while True:
             for chunk in self._batch:
-                self._given.append(chunk.text)
                 return chunk
             event = await self._event()
             if event is None:
@@ -71,7 +73,7 @@ class AsyncTextStream(Stream):
             event = await self._operation.next()
         except InferenceKeyError as error:
             self.close()
-            add_given(error, self._given)
+            self._add_given(error)
             raise
         except BaseException:
             self.close()
@@ -108,4 +110,4 @@ class AsyncTextStream(Stream):
 
     def __repr__(self) -> str:
         state = "ended" if self._is_closed else "open"
-        return f"<AsyncTextStream {state}, chunks read: {len(self._given)}>"
+        return f"<AsyncTextStream {state}, chunks read: {len(self._given())}>"

@@ -38,7 +38,7 @@ GUARDS: list[tuple[str, float, float]] = [
     ("unary: crossings", 2, 2.5),
     ("async unary: crossings", 4, 4.5),
     ("stream: system calls per chunk", 0.005, 0.02),
-    ("stream: allocations per chunk", 1.2, 1.5),
+    ("stream: allocations per chunk", 0.17, 0.3),
     ("stream: crossings per chunk", 0.004, 0.02),
     ("embed: peak memory per byte of the answer", 1.5, 1.8),
     ("230 streams and all else: connections", 2, 2),

@@ -280,6 +280,11 @@ pub(crate) fn push_string(json: &mut Vec<u8>, text: &str) {
     json.push(b'"');
 }
 
+/// Can `text` stand between quotes as it is, if it is UTF-8?
+pub(crate) fn is_plain(text: &[u8]) -> bool {
+    plain_length(text) == text.len()
+}
+
 /// How many bytes there are before the first that needs an escape.
 fn plain_length(text: &[u8]) -> usize {
     // Whole pieces without a branch for each byte, which compilers turn into vector instructions.

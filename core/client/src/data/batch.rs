@@ -29,7 +29,8 @@ impl Batch {
             Some(reason) => push_string(&mut self.finish_reasons, reason),
             None => self.finish_reasons.extend_from_slice(b"null"),
         }
-        self.raw_lengths.extend_from_slice(raw.len().to_string().as_bytes());
+        // A number into memory: nothing that could fail.
+        let _ = serde_json::to_writer(&mut self.raw_lengths, &raw.len());
         self.raw.extend_from_slice(raw);
     }
 

@@ -2,14 +2,16 @@
 
 use serde::de::IgnoredAny;
 
+use super::Fault;
 use super::account::Usage;
 use super::batch::Batch;
-use super::{Fault, chunk};
+use super::chunk::Frames;
 use crate::transport::sse::Frame;
 
 /// The stream so far.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
+    frames: Frames,
     /// Chunks that the caller does not have yet.
     pub(super) batch: Batch,
     /// All text so far: what an error tells as partial.
@@ -39,9 +41,9 @@ impl Tally {
         if frame.is_error {
             return Err(Fault::ErrorObject);
         }
-        let chunk = chunk::read(frame.data)?;
+        let chunk = self.frames.read(frame.data)?;
         self.text.push_str(&chunk.text);
-        self.contents += u64::from(chunk.is_content);
+        self.contents += u64::from(chunk.is_content());
         self.usage = chunk.usage.or(self.usage);
         let finish_reason = chunk.finish_reason.as_deref();
         self.finished |= finish_reason.is_some_and(|reason| !reason.is_empty());
