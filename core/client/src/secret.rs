@@ -2,13 +2,19 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
 use memchr::memmem;
 use zeroize::Zeroizing;
 
 const CONTROL_PREFIX: &str = "ik_sdk_";
 const DATA_PREFIX: &str = "ik_live_";
+
+/// A shorter token could not be told apart from chance: it counts only where it stands alone, and never in base64.
+const SHORT: usize = 8;
 
 /// How every token of the platform begins.
 pub(crate) const PREFIXES: [&str; 2] = [CONTROL_PREFIX, DATA_PREFIX];
@@ -25,17 +31,24 @@ pub(crate) enum Kind {
 /// A control token or data key. `Debug` and `Display` show the display form of wire.md 1.3, nothing serialises it, and the
 /// memory is wiped when the last clone goes.
 #[derive(Clone)]
-pub struct Secret(Arc<Zeroizing<String>>);
+pub struct Secret(Arc<Kept>);
+
+struct Kept {
+    token: Zeroizing<String>,
+    /// Every answer is searched for them, so they are made once.
+    base64: OnceLock<Vec<Zeroizing<String>>>,
+}
 
 impl Secret {
     /// Takes the text as it is: trimming and checking are the configuration's business.
     pub fn new(text: &str) -> Self {
-        Self(Arc::new(Zeroizing::new(text.to_owned())))
+        let token = Zeroizing::new(text.to_owned());
+        Self(Arc::new(Kept { token, base64: OnceLock::new() }))
     }
 
     /// The token itself, for the `authorization` header and for redaction only.
     pub(crate) fn expose(&self) -> &str {
-        &self.0
+        &self.0.token
     }
 
     /// What the prefix says about the plane. Length and hex are the server's business (wire.md 1.3).
@@ -49,8 +62,7 @@ impl Secret {
 
     /// Where this token stands in `bytes`, as byte ranges from left to right.
     ///
-    /// A token shorter than 8 characters counts only where it stands alone: the letter `a` as somebody's test token must not
-    /// be found in every word.
+    /// The letter `a` as somebody's test token must not be found in every word (see [`SHORT`]).
     pub(crate) fn places(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         let token = self.expose().as_bytes();
         if token.is_empty() {
@@ -61,10 +73,26 @@ impl Secret {
             let mut neighbours = beside.iter().flatten().filter_map(|&at| bytes.get(at));
             !neighbours.any(u8::is_ascii_alphanumeric)
         };
-        memmem::find_iter(bytes, token)
+        starts(bytes, token)
+            .into_iter()
             .map(|start| start..start + token.len())
-            .filter(|place| token.len() >= 8 || alone(place))
+            .filter(|place| token.len() >= SHORT || alone(place))
             .collect()
+    }
+
+    /// The token in base64, in either alphabet and behind any number of other bytes; as far as it depends on the token
+    /// alone.
+    pub(crate) fn base64_forms(&self) -> &[Zeroizing<String>] {
+        self.0.base64.get_or_init(|| {
+            let token = self.expose().as_bytes();
+            let offsets = if token.len() < SHORT { 0..0 } else { 0..3 };
+            let in_both =
+                |offset| [STANDARD, URL_SAFE].map(|engine| inner_base64(&engine, token, offset));
+            let mut forms: Vec<_> = offsets.flat_map(in_both).collect();
+            // Most tokens look the same in both alphabets.
+            forms.dedup();
+            forms
+        })
     }
 
     /// How many of its first characters may be shown, and tell nothing: the kind's prefix, the id with the `_` after it.
@@ -76,6 +104,30 @@ impl Secret {
     /// The only form allowed in any output: `ik_<kind>_<8 id characters>…` for a token of the issued form, else `ik…`.
     pub fn display_form(&self) -> String {
         display_form(self.expose())
+    }
+}
+
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, NO_PAD);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, NO_PAD);
+
+/// The characters that depend on the token alone when `offset` other bytes (mod 3) stand before it.
+///
+/// A character holds 6 bits. With one byte (8 bits) before, characters 0 and 1 hold some of it, so the token's own begin
+/// at 2; with two bytes (16 bits) they begin at 3. At the end, the last whole character is number `bits / 6`.
+fn inner_base64(engine: &GeneralPurpose, token: &[u8], offset: usize) -> Zeroizing<String> {
+    let bytes = Zeroizing::new([&[0; 3][..offset], token].concat());
+    let first = (offset * 8).div_ceil(6);
+    let end = bytes.len() * 8 / 6;
+    let whole = Zeroizing::new(engine.encode(&bytes));
+    Zeroizing::new(whole[first..end].to_owned())
+}
+
+/// Where `part` stands in `bytes`. Nearly always nowhere, and to see that in a short text takes no searcher, which is
+/// dearer than the search.
+pub(crate) fn starts(bytes: &[u8], part: &[u8]) -> Vec<usize> {
+    match memmem::find(bytes, part) {
+        None => Vec::new(),
+        Some(_) => memmem::find_iter(bytes, part).collect(),
     }
 }
 

@@ -1,23 +1,15 @@
 //! Masks tokens in text from outside (wire.md 5.4): the tokens in use in every way a server may echo them, and anything
 //! of a token's shape.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
-use memchr::{memchr3, memmem};
+use memchr::memchr3;
 
-use crate::secret::{PREFIXES, Secret, display_form};
+use crate::secret::{PREFIXES, Secret, display_form, starts};
 
 /// So many characters from the beginning of a token are a part of it, not a word that both happen to have.
 const SHORTEST_PART: usize = 8;
-
-/// Text whose token could not be told apart from chance is not searched for in base64.
-const SHORTEST_BASE64: usize = 8;
-
-const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, NO_PAD);
-const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, NO_PAD);
 
 /// A stretch of the text and what to show instead.
 type Mask = (Range<usize>, String);
@@ -35,6 +27,9 @@ pub(crate) fn mask(text: &str, secrets: &[&Secret]) -> String {
 }
 
 fn replace(text: &str, mut masks: Vec<Mask>) -> String {
+    if masks.is_empty() {
+        return text.to_owned();
+    }
     // Of masks that overlap, the first and among those the longest covers most of the token.
     masks.sort_by_key(|(place, _)| (place.start, std::cmp::Reverse(place.end)));
     let mut masked = String::with_capacity(text.len());
@@ -51,34 +46,35 @@ fn replace(text: &str, mut masks: Vec<Mask>) -> String {
 }
 
 /// The bytes to search, and where each of them begins in the text.
-struct View {
-    bytes: Vec<u8>,
-    /// One more than there are bytes: the last is the text's end.
-    starts: Vec<usize>,
+struct View<'a> {
+    bytes: Cow<'a, [u8]>,
+    /// One more than there are bytes: the last is the text's end. None where they are the text itself.
+    starts: Option<Vec<usize>>,
 }
 
-impl View {
-    fn plain(text: &[u8]) -> Self {
-        Self { bytes: text.to_vec(), starts: (0..=text.len()).collect() }
+impl<'a> View<'a> {
+    fn plain(text: &'a [u8]) -> Self {
+        Self { bytes: Cow::Borrowed(text), starts: None }
     }
 
     /// Percent escapes, JSON escapes and HTML references of ASCII characters undone.
     fn unescaped(text: &[u8]) -> Self {
-        let mut view = Self { bytes: Vec::new(), starts: Vec::new() };
+        let (mut bytes, mut starts) = (Vec::new(), Vec::new());
         let mut at = 0;
         while let Some(&byte) = text.get(at) {
             let (byte, length) = unescape(&text[at..]).unwrap_or((byte, 1));
-            view.bytes.push(byte);
-            view.starts.push(at);
+            bytes.push(byte);
+            starts.push(at);
             at += length;
         }
-        view.starts.push(at);
-        view
+        starts.push(at);
+        Self { bytes: Cow::Owned(bytes), starts: Some(starts) }
     }
 
     fn find(&self, secrets: &[&Secret], masks: &mut Vec<Mask>) {
+        let in_text = |at: usize| self.starts.as_ref().map_or(at, |starts| starts[at]);
         let mut add = |place: Range<usize>, shown: String| {
-            masks.push((self.starts[place.start]..self.starts[place.end], shown));
+            masks.push((in_text(place.start)..in_text(place.end), shown));
         };
         for secret in secrets {
             for place in secret.places(&self.bytes) {
@@ -132,7 +128,7 @@ fn shapes(bytes: &[u8]) -> Vec<Range<usize>> {
     let in_token = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let mut places = Vec::new();
     for prefix in PREFIXES {
-        for start in memmem::find_iter(bytes, prefix) {
+        for start in starts(bytes, prefix.as_bytes()) {
             let rest = &bytes[start + prefix.len()..];
             let length = rest.iter().position(|byte| !in_token(byte)).unwrap_or(rest.len());
             let is_display_form = length == 8 && rest[length..].starts_with("…".as_bytes());
@@ -155,11 +151,8 @@ fn beginnings(secret: &Secret, bytes: &[u8]) -> Vec<Range<usize>> {
 
 /// Where at least the first `least` bytes of `whole` stand, as far as they agree with it.
 fn parts(whole: &[u8], least: usize, bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
-    let beginning = whole.get(..least).unwrap_or_default().to_vec();
-    let starts: Vec<usize> = match beginning.is_empty() {
-        true => Vec::new(),
-        false => memmem::find_iter(bytes, &beginning).collect(),
-    };
+    let beginning = whole.get(..least).unwrap_or_default();
+    let starts = if beginning.is_empty() { Vec::new() } else { starts(bytes, beginning) };
     starts.into_iter().map(move |start| {
         let same = bytes[start..].iter().zip(whole).take_while(|(a, b)| a == b).count();
         start..start + same
@@ -168,39 +161,21 @@ fn parts(whole: &[u8], least: usize, bytes: &[u8]) -> impl Iterator<Item = Range
 
 /// Where the token's base64 stands or begins, in either alphabet, also as a part of longer base64 (`Bearer <token>`).
 fn base64_places(secret: &Secret, bytes: &[u8]) -> Vec<Range<usize>> {
-    let token = secret.expose().as_bytes();
-    if token.len() < SHORTEST_BASE64 {
-        return Vec::new();
-    }
     let is_base64 =
         |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+    // Three bytes are four characters.
+    let least = (secret.public_length() + SHORTEST_PART) * 4 / 3;
     let mut places = Vec::new();
-    for engine in [STANDARD, URL_SAFE] {
-        for offset in 0..3 {
-            let inner = inner_base64(&engine, token, offset);
-            // Three bytes are four characters.
-            let least = (secret.public_length() + SHORTEST_PART) * 4 / 3;
-            for part in parts(inner.as_bytes(), least.min(inner.len()), bytes) {
-                let mut end = part.end;
-                // The character after it may hold the token's last bits; padding may follow.
-                end += usize::from(bytes.get(end).is_some_and(is_base64));
-                end += bytes[end..].iter().take_while(|byte| **byte == b'=').count();
-                places.push(part.start..end);
-            }
+    for form in secret.base64_forms() {
+        for part in parts(form.as_bytes(), least.min(form.len()), bytes) {
+            let mut end = part.end;
+            // The character after it may hold the token's last bits; padding may follow.
+            end += usize::from(bytes.get(end).is_some_and(is_base64));
+            end += bytes[end..].iter().take_while(|byte| **byte == b'=').count();
+            places.push(part.start..end);
         }
     }
     places
-}
-
-/// The characters that depend on the token alone when `offset` other bytes (mod 3) stand before it.
-///
-/// A character holds 6 bits. With one byte (8 bits) before, characters 0 and 1 hold some of it, so the token's own begin
-/// at 2; with two bytes (16 bits) they begin at 3. At the end, the last whole character is number `bits / 6`.
-fn inner_base64(engine: &GeneralPurpose, token: &[u8], offset: usize) -> String {
-    let bytes = [&[0; 3][..offset], token].concat();
-    let first = (offset * 8).div_ceil(6);
-    let end = bytes.len() * 8 / 6;
-    engine.encode(&bytes)[first..end].to_owned()
 }
 
 #[cfg(test)]
