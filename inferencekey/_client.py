@@ -71,7 +71,9 @@ class Bound:
         """
         try:
             encoded = _marshal.encode(operation, request)
-            return _ffi.Operation(self._handle(), operation, encoded, on_retry or self._on_retry)
+            running = _ffi.Operation(on_retry or self._on_retry)
+            running.submit(self._handle(), operation, encoded)
+            return running
         except InferenceKeyError as error:
             # The frames below hold what was refused, piece by piece.
             raise error.with_traceback(None) from None
@@ -88,10 +90,12 @@ class Bound:
         grace_ms: how much longer it may run when a signal handler raises.
         on_creating: called before an ephemeral workload is created.
         """
-        running = self._start(operation, request)
+        encoded = _marshal.encode(operation, request)
+        client = self._handle()
+        running = _ffi.Operation(self._on_retry)
         running.on_creating = on_creating
         try:
-            event = running.take()
+            event = running.result(client, operation, encoded)
         except BaseException:
             running.linger(grace_ms)
             # The traceback keeps it alive.

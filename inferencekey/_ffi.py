@@ -150,21 +150,35 @@ class Operation(Told):
 
     __slots__ = ("_native", "ended")
 
-    def __init__(
-        self, client: Held, name: str, request: bytes, on_retry: Callable[[Retry], None] | None
-    ) -> None:
-        super().__init__(on_retry)
+    def __init__(self, on_retry: Callable[[Retry], None] | None) -> None:
+        Told.__init__(self, on_retry)
         self.ended = False
-        self._native = native = _held()
-        op = name.encode("ascii")
+        self._native = _held()
+
+    def submit(self, client: Held, name: str, request: bytes) -> None:
+        """Checks the request; nothing is sent before the first event is asked for."""
+        native, op = self._native, name.encode("ascii")
         status = lib.ikey_py_op_submit(client, op, len(op), request, len(request), native)
         if status < 0:
+            self.ended = True
             _raise(native)
+
+    def result(self, client: Held, name: str, request: bytes) -> Event | None:
+        """Submits what gives exactly one event, and waits for that. Signal handlers run meanwhile.
+
+        One crossing, where it comes soon and nothing is told before.
+        """
+        native, op = self._native, name.encode("ascii")
+        status = lib.ikey_py_op_result(client, op, len(op), request, len(request), SLICE_MS, native)
+        event = self._taken(status, native)
+        return self.take() if event is None else event
 
     def next(self, wait_ms: int = SLICE_MS) -> Event | None:
         """The next event; None if `wait_ms` brought none, or if the operation `ended`."""
         given = _held()
-        status = lib.ikey_py_op_next(self._native, wait_ms, given)
+        return self._taken(lib.ikey_py_op_next(self._native, wait_ms, given), given)
+
+    def _taken(self, status: int, given: Held) -> Event | None:
         if status == OK:
             event = Event(given)
             if event.kind != NOTICE:
@@ -233,7 +247,11 @@ class Queue:
         given = _held()
         status = lib.ikey_py_queue_take(self._native, given)
         _check(status, given)
-        return Event(given) if status == OK else None
+        if status != OK:
+            return None
+        event = Event(given)
+        event.tag = given.tag
+        return event
 
     def free(self) -> None:
         """Stops what still runs. Once this returns, nothing is written to the descriptor."""
@@ -243,15 +261,15 @@ class Queue:
 class Event:
     """A part of a result: copied out of the core, but for embeddings, which are views into it.
 
-    Of an error its description.
+    Of an error its description. `tag` is there if it comes from a queue.
     """
 
     __slots__ = ("head", "kind", "raw", "tag", "vectors")
     raw: Any
+    tag: int
 
     def __init__(self, given: Held) -> None:
         self.kind = given.kind
-        self.tag = given.tag
         self.head = unpack(given.head, given.head_length)
         if given.rows:
             self.raw = _view(given, given.raw, given.raw_length)

@@ -32,6 +32,9 @@ static int32_t ikey_py_spec_file_read(const char *file, size_t file_length, cons
                                       ikey_py_held *given);
 static int32_t ikey_py_op_submit(ikey_py_held *client, const char *name, size_t name_length, const char *request,
                                  size_t request_length, ikey_py_held *given);
+// Submits what gives exactly one event, and waits for it at most so long; with the event the operation is over.
+static int32_t ikey_py_op_result(ikey_py_held *client, const char *name, size_t name_length, const char *request,
+                                 size_t request_length, int32_t timeout_ms, ikey_py_held *given);
 static int32_t ikey_py_op_next(ikey_py_held *op, int32_t timeout_ms, ikey_py_held *given);
 static void ikey_py_op_free(ikey_py_held *op);
 

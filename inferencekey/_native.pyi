@@ -58,6 +58,16 @@ class _Lib:
         request_length: int,
         given: Held,
     ) -> int: ...
+    def ikey_py_op_result(
+        self,
+        client: Held,
+        name: bytes,
+        name_length: int,
+        request: bytes,
+        request_length: int,
+        timeout_ms: int,
+        given: Held,
+    ) -> int: ...
     def ikey_py_op_next(self, op: Held, timeout_ms: int, given: Held) -> int: ...
     def ikey_py_op_free(self, op: Held) -> None: ...
     def ikey_py_queue_new(self, descriptor: int, given: Held) -> int: ...
