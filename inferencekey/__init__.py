@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from inferencekey._account import Timing, Usage
     from inferencekey._async.control import AsyncManagementClient
     from inferencekey._async.data import AsyncDataClient, AsyncEndpoint
+    from inferencekey._async.map import AsyncTextMap
     from inferencekey._async.plan import AsyncPlan
     from inferencekey._async.readiness import AsyncReadiness
     from inferencekey._async.stream import AsyncTextStream
@@ -53,11 +54,13 @@ if TYPE_CHECKING:
         WaitTimeout,
         WorkloadFailed,
     )
+    from inferencekey._map import TextMap
     from inferencekey._plan import Change, Plan
     from inferencekey._readiness import Readiness
     from inferencekey._results import (
         EmbedResult,
         EndpointRef,
+        MapResult,
         Partial,
         ReadinessEvent,
         TextChunk,
@@ -78,6 +81,7 @@ __all__ = [
     "AsyncManagementClient",
     "AsyncPlan",
     "AsyncReadiness",
+    "AsyncTextMap",
     "AsyncTextStream",
     "AuthError",
     "Backend",
@@ -101,6 +105,7 @@ __all__ = [
     "Leftover",
     "LimitExceeded",
     "ManagementClient",
+    "MapResult",
     "NotFound",
     "OnDrift",
     "Partial",
@@ -119,6 +124,7 @@ __all__ = [
     "StreamTruncated",
     "TaskType",
     "TextChunk",
+    "TextMap",
     "TextResult",
     "TextStream",
     "Timeout",
@@ -139,6 +145,7 @@ __all__ = [
 _HOMES = {
     "_async.control": ("AsyncManagementClient",),
     "_async.data": ("AsyncDataClient", "AsyncEndpoint"),
+    "_async.map": ("AsyncTextMap",),
     "_async.plan": ("AsyncPlan",),
     "_async.readiness": ("AsyncReadiness",),
     "_async.stream": ("AsyncTextStream",),
@@ -147,11 +154,13 @@ _HOMES = {
     "_data": ("DataClient", "Endpoint"),
     "_enums": ("Backend", "ExecutionPolicy", "OnDrift", "TaskType"),
     "_ephemeral.leftovers": ("Collected", "Leftover"),
+    "_map": ("TextMap",),
     "_plan": ("Change", "Plan"),
     "_readiness": ("Readiness",),
     "_results": (
         "EmbedResult",
         "EndpointRef",
+        "MapResult",
         "Partial",
         "ReadinessEvent",
         "TextChunk",

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 
 from inferencekey import _ffi, _marshal
+from inferencekey._chat import chat_request, text_result
 from inferencekey._client import Bound, Client, client_options, client_secrets
-from inferencekey._results import EmbedResult, TextResult
+from inferencekey._map import TextMap
+from inferencekey._results import EmbedResult, MapResult, TextResult
 from inferencekey._retry import Retry, RetryPolicy, hook
 from inferencekey._secret import Secret, environment, token, with_secrets
 from inferencekey._stream import TextStream
 from inferencekey._timeouts import Timeouts, clock_options
 from inferencekey._vectors import Parts
+from inferencekey._window import iterated, opened
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`. `Any` stays a name for
 # `get_type_hints`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeVar
+    from typing import Any, Literal, TypeVar, overload
 
+    from inferencekey._errors import InferenceKeyError
     from inferencekey._native import Held
 
     Self = TypeVar("Self", bound="DataPlaneClient")
@@ -204,7 +208,7 @@ class Endpoint(Address):
         have been answered is never sent twice.
         """
         request = chat_request(prompt, messages, temperature, max_tokens, timeout)
-        return text_result(self._call("generate_text", request))
+        return text_result(self._call("generate_text", request), TextResult)
 
     def generate_text_stream(
         self,
@@ -233,6 +237,71 @@ class Endpoint(Address):
         request = chat_request(prompt, messages, temperature, max_tokens, timeout)
         request["on_truncated"] = on_truncated
         return TextStream(self._start("generate_text_stream", request))
+
+    if TYPE_CHECKING:
+
+        @overload
+        def map(
+            self,
+            prompts: Iterable[str | list[Any]],
+            *,
+            concurrency: int = 32,
+            ordered: bool = True,
+            on_error: Literal["raise"] = "raise",
+            temperature: float | None = None,
+            max_tokens: int | None = None,
+            timeout: float | Timeouts | None = None,
+        ) -> TextMap[MapResult]: ...
+
+        @overload
+        def map(
+            self,
+            prompts: Iterable[str | list[Any]],
+            *,
+            concurrency: int = 32,
+            ordered: bool = True,
+            on_error: Literal["return"],
+            temperature: float | None = None,
+            max_tokens: int | None = None,
+            timeout: float | Timeouts | None = None,
+        ) -> TextMap[MapResult | InferenceKeyError]: ...
+
+    def map(
+        self,
+        prompts: Iterable[str | list[Any]],
+        *,
+        concurrency: int = 32,
+        ordered: bool = True,
+        on_error: str = "raise",
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        timeout: float | Timeouts | None = None,
+    ) -> TextMap[Any]:
+        """Ask the model many prompts, `concurrency` at once.
+
+        The items come as the caller iterates: a MapResult for each prompt, which is a TextResult
+        with the `index` and the `prompt` that it answers.
+
+        prompts: any iterable of texts or lists of messages, also without an end; in the async twin
+            an async iterable too. A prompt is drawn from it when there is room: at most
+            `concurrency` are drawn and their items not given yet, on their way or waiting for an
+            earlier one. So nothing is drawn for a caller who does not come back for more.
+        concurrency: from 1 to 1000. Each request on its way is a connection.
+        ordered: items in the order of the prompts; False: as they arrive.
+        on_error: `raise`: the first error in that order, which ends the rest on the wire and draws
+            no more. `return`: the InferenceKeyError takes the item's place. It has `index` and
+            `prompt` in either case. An error of the prompts' iterable itself comes out unchanged,
+            behind the items of what it gave before, and so does ConfigurationError
+            `client_closed`, at once.
+        temperature, max_tokens, timeout: of each request, as for `generate_text`. Its clocks start
+            when it is sent, not while its prompt waits.
+
+        Each request is repeated by the rules of `generate_text`, out of the one budget of the
+        client. Raises ValidationError, here and not at the first item, for a bad argument.
+        """
+        request = chat_request(None, None, temperature, max_tokens, timeout)
+        window = opened(self, request, concurrency, ordered, on_error)
+        return TextMap(self, iterated(prompts), window)
 
     def embed(
         self,
@@ -283,39 +352,6 @@ def embed_result(event: _ffi.Event) -> EmbedResult:
         event.vectors,
         head["model"],
         raw,
-        usage=head["usage"],
-        request_id=head["request_id"],
-        timing=head["timing"],
-    )
-
-
-def chat_request(
-    prompt: str | None,
-    messages: list[Any] | None,
-    temperature: float | None,
-    max_tokens: int | None,
-    timeout: float | Timeouts | None,
-) -> _marshal.Request:
-    request = _marshal.Request(clock_options(timeout))
-    if prompt is not None:
-        request["prompt"] = prompt
-    if messages is not None:
-        request["messages"] = messages
-    if temperature is not None:
-        request["temperature"] = temperature
-    if max_tokens is not None:
-        request["max_tokens"] = max_tokens
-    return request
-
-
-def text_result(event: _ffi.Event) -> TextResult:
-    """What `generate_text` gives back."""
-    head = _marshal.decode(event.head)
-    return TextResult(
-        head["text"],
-        head["model"],
-        head["finish_reason"],
-        event.raw,
         usage=head["usage"],
         request_id=head["request_id"],
         timing=head["timing"],

@@ -36,6 +36,8 @@ from __future__ import annotations
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from inferencekey._plan import Plan
     from inferencekey._results import Partial, ReadinessEvent
 
@@ -54,6 +56,8 @@ class InferenceKeyError(Exception):
     host: `host[:port]` that was spoken to.
     operation: `ensure`, `generate_text`, …
     field: the argument or spec field at fault, for example `config.max_model_len`.
+    index: in a `map`, the place of the prompt that was answered with this error, from 0.
+    prompt: the same, the prompt itself.
     hint: what to do next. It is no part of `str(error)`, so print it beside the message; from
         Python 3.11 on a traceback ends with it.
     """
@@ -69,6 +73,8 @@ class InferenceKeyError(Exception):
     host: str | None = None
     operation: str | None = None
     field: str | None = None
+    index: int | None = None
+    prompt: str | list[Any] | None = None
     hint: str | None = None
 
     def __init__(self, message: str = "", **attributes: object) -> None:

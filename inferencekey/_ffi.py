@@ -218,11 +218,11 @@ class Operation(Told):
 
 
 class Queue:
-    """Many operations on one native thread, which rings by a byte on a descriptor."""
+    """Many operations on one native thread, which rings by a byte on a descriptor if it has one."""
 
     __slots__ = ("_native",)
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int = -1) -> None:
         self._native = native = _held()
         _check(lib.ikey_py_queue_new(descriptor, native), native)
 
@@ -242,10 +242,13 @@ class Queue:
         """Keeps it from running, or lets it go on. Never blocks; does nothing after the end."""
         lib.ikey_py_queue_pause(self._native, tag, paused)
 
-    def take(self) -> Event | None:
-        """The next event that has come; an operation whose notice was taken before goes on."""
+    def take(self, wait_ms: int = 0) -> Event | None:
+        """The next event; None if `wait_ms` brought none, or once the queue was freed.
+
+        An operation whose notice was taken before goes on.
+        """
         given = _held()
-        status = lib.ikey_py_queue_take(self._native, given)
+        status = lib.ikey_py_queue_take(self._native, wait_ms, given)
         _check(status, given)
         if status != OK:
             return None

@@ -103,7 +103,8 @@ static void ikey_py_ring(void *descriptor)
 
 static int32_t ikey_py_queue_new(int descriptor, ikey_py_held *given)
 {
-    int32_t status = ikey_queue_new(ikey_py_ring, (void *)(intptr_t)descriptor, &given->queue, &given->error);
+    ikey_wake wake = descriptor < 0 ? NULL : ikey_py_ring;
+    int32_t status = ikey_queue_new(wake, (void *)(intptr_t)descriptor, &given->queue, &given->error);
     return ikey_py_view(given, status);
 }
 
@@ -125,10 +126,10 @@ static void ikey_py_queue_pause(ikey_py_held *queue, uint64_t tag, int32_t pause
     ikey_queue_pause(queue->queue, tag, paused, NULL);
 }
 
-static int32_t ikey_py_queue_take(ikey_py_held *queue, ikey_py_held *given)
+static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_py_held *given)
 {
     size_t count = 0;
-    int32_t status = ikey_queue_take(queue->queue, 0, 1, &given->event, &count, &given->error);
+    int32_t status = ikey_queue_take(queue->queue, timeout_ms, 1, &given->event, &count, &given->error);
     ikey_py_view(given, status);
     if (given->event != NULL) {
         ikey_event_tag(given->event, &given->tag, NULL);

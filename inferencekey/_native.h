@@ -38,11 +38,12 @@ static int32_t ikey_py_op_result(ikey_py_held *client, const char *name, size_t 
 static int32_t ikey_py_op_next(ikey_py_held *op, int32_t timeout_ms, ikey_py_held *given);
 static void ikey_py_op_free(ikey_py_held *op);
 
-// A queue that writes a byte to `descriptor`, which must not block, when something can be taken and nothing could before.
+// A queue that writes a byte to `descriptor`, which must not block, when something can be taken and nothing could before;
+// one that is below 0 gets none.
 static int32_t ikey_py_queue_new(int descriptor, ikey_py_held *given);
 static int32_t ikey_py_queue_submit(ikey_py_held *queue, ikey_py_held *client, const char *name, size_t name_length,
                                     const char *request, size_t request_length, uint64_t tag, ikey_py_held *given);
 static void ikey_py_queue_cancel(ikey_py_held *queue, uint64_t tag);
 static void ikey_py_queue_pause(ikey_py_held *queue, uint64_t tag, int32_t paused);
-// One event, without waiting for it; of an IKEY_EVENT_ERROR the JSON of the error as head.
-static int32_t ikey_py_queue_take(ikey_py_held *queue, ikey_py_held *given);
+// One event; of an IKEY_EVENT_ERROR the JSON of the error as head.
+static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_py_held *given);

@@ -134,6 +134,42 @@ class TextResult(Answer, Accounted):
         return self._finish_reason
 
 
+class MapResult(TextResult):
+    """What `map` gives for a prompt: its whole answer, `prompt` itself, and its `index` from 0."""
+
+    __slots__ = ("_index", "_prompt")
+    __match_args__ = ("text", "model", "finish_reason", "raw", "index", "prompt")
+
+    def __init__(
+        self,
+        text: str,
+        model: str,
+        finish_reason: str | None = None,
+        raw: bytes | dict[str, Any] | None = None,
+        *,
+        index: int,
+        prompt: str | list[Any],
+        usage: Usage | dict[str, Any] | None = None,
+        request_id: str | None = None,
+        timing: Timing | dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            text, model, finish_reason, raw, usage=usage, request_id=request_id, timing=timing
+        )
+        self._index = index
+        self._prompt = prompt
+
+    @property
+    def index(self) -> int:
+        """The place of the prompt among the prompts, from 0."""
+        return self._index
+
+    @property
+    def prompt(self) -> str | list[Any]:
+        """The prompt as it was given: a text, or a list of messages."""
+        return self._prompt
+
+
 class TextChunk(Answer):
     """A piece of a streamed answer. `text` may be "": roles, usage and tool calls are in `raw`."""
 

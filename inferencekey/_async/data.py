@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING
 
 from inferencekey._async import calls
 from inferencekey._async.client import AsyncClient
 from inferencekey._async.documented import like
+from inferencekey._async.map import AsyncTextMap
 from inferencekey._async.stream import AsyncTextStream
+from inferencekey._chat import chat_request, text_result
 from inferencekey._data import (
     Address,
     DataClient,
     DataPlaneClient,
     Endpoint,
-    chat_request,
     embed_request,
     embed_result,
-    text_result,
 )
 from inferencekey._results import EmbedResult, TextResult
 from inferencekey._secret import token
 from inferencekey._timeouts import Timeouts
+from inferencekey._window import iterated, opened
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Literal, overload
+
+    from inferencekey._errors import InferenceKeyError
+    from inferencekey._results import MapResult
 else:
     Any = object
 
@@ -62,7 +67,7 @@ class AsyncEndpoint(Address):
         timeout: float | Timeouts | None = None,
     ) -> TextResult:
         request = chat_request(prompt, messages, temperature, max_tokens, timeout)
-        return text_result(await calls.call(self, "generate_text", request))
+        return text_result(await calls.call(self, "generate_text", request), TextResult)
 
     @like(Endpoint.generate_text_stream)
     def generate_text_stream(
@@ -78,6 +83,52 @@ class AsyncEndpoint(Address):
         request = chat_request(prompt, messages, temperature, max_tokens, timeout)
         request["on_truncated"] = on_truncated
         return AsyncTextStream(self, request)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def map(
+            self,
+            prompts: Iterable[str | list[Any]] | AsyncIterable[str | list[Any]],
+            *,
+            concurrency: int = 32,
+            ordered: bool = True,
+            on_error: Literal["raise"] = "raise",
+            temperature: float | None = None,
+            max_tokens: int | None = None,
+            timeout: float | Timeouts | None = None,
+        ) -> AsyncTextMap[MapResult]: ...
+
+        @overload
+        def map(
+            self,
+            prompts: Iterable[str | list[Any]] | AsyncIterable[str | list[Any]],
+            *,
+            concurrency: int = 32,
+            ordered: bool = True,
+            on_error: Literal["return"],
+            temperature: float | None = None,
+            max_tokens: int | None = None,
+            timeout: float | Timeouts | None = None,
+        ) -> AsyncTextMap[MapResult | InferenceKeyError]: ...
+
+    @like(Endpoint.map)
+    def map(
+        self,
+        prompts: Iterable[str | list[Any]] | AsyncIterable[str | list[Any]],
+        *,
+        concurrency: int = 32,
+        ordered: bool = True,
+        on_error: str = "raise",
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        timeout: float | Timeouts | None = None,
+    ) -> AsyncTextMap[Any]:
+        request = chat_request(None, None, temperature, max_tokens, timeout)
+        window = opened(self, request, concurrency, ordered, on_error)
+        if isinstance(prompts, AsyncIterable):
+            return AsyncTextMap(self, aiter(prompts), window)
+        return AsyncTextMap(self, iterated(prompts), window)
 
     @like(Endpoint.embed)
     async def embed(

@@ -74,7 +74,8 @@ class Port:
         with contextlib.suppress(BlockingIOError):
             os.read(self._reader, 4096)
         while (event := self._queue.take()) is not None:
-            receiver = self._receivers.get(event.tag)
+            is_last = event.kind in (_ffi.ERROR, _ffi.END)
+            receiver = (self._receivers.pop if is_last else self._receivers.get)(event.tag, None)
             if receiver is not None:
                 receiver.receive(event)
 

@@ -18,7 +18,9 @@ from inferencekey import (
     DataClient,
     Endpoint,
     EndpointRef,
+    InferenceKeyError,
     ManagementClient,
+    MapResult,
     OnDrift,
     Plan,
     ReadinessEvent,
@@ -86,6 +88,8 @@ async def awaited(spec: WorkloadSpec) -> EndpointRef:
             assert_type(chunk, TextChunk)
     async for event in mgmt.readiness("bot"):
         assert_type(event, ReadinessEvent)
+        async for item in bot.map(["Hi"]):
+            assert_type(item, MapResult)
     assert_type(await mgmt.gc(), Collected)
     assert_type(await mgmt.list(), list[Workload])
     plan = await mgmt.plan(spec)
@@ -120,6 +124,14 @@ def ask(client: DataClient) -> str:
                 assert_type(text, str)
                 assert_type(reason, str | None)
         return "".join(chunk.text for chunk in stream)
+
+
+def ask_many(bot: Endpoint, prompts: Iterator[str]) -> dict[int, str]:
+    """What an item can be depends on `on_error`; prompts of both kinds may be mixed."""
+    for item in bot.map(prompts, on_error="return", ordered=False):
+        assert_type(item, MapResult | InferenceKeyError)
+    with bot.map(["Hi", [{"role": "user", "content": "Hi"}]], timeout=5) as items:
+        return {item.index: item.text for item in items}
 
 
 def keep(ref: EndpointRef) -> dict[str, object]:

@@ -38,11 +38,12 @@ def mgmt(platform: Platform) -> Iterator[ManagementClient]:
         yield client
 
 
-def start(platform: Platform, *command: str) -> subprocess.Popen[str]:
+def start(platform: Platform, *command: str, stdin: int | None = None) -> subprocess.Popen[str]:
     """Start a Python program with the platform in its environment and a terminal of its own."""
     return subprocess.Popen(
         [sys.executable, "-u", *command],
         env={**os.environ, **platform.env(), "NO_COLOR": "1"},
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -97,6 +98,18 @@ def test_first_call_streams_and_embeds(platform: Platform, mgmt: ManagementClien
     assert re.search(r"^2 vectors of \d+ numbers$", out, re.MULTILINE)
     for slug in ("caller-bot", "caller-embedder"):
         assert mgmt.delete(slug)
+
+
+def test_map_answers_each_line(platform: Platform, mgmt: ManagementClient) -> None:
+    """In the order of the lines; a blank one is an error in its place."""
+    mgmt.ensure(WorkloadSpec("Bot", "map-bot", "inferencekey-tiny", Backend.LLAMACPP))
+    mgmt.wait_until_ready("map-bot", timeout=60, silent=True)
+    process = start(platform, str(EXAMPLES / "map.py"), "map-bot", stdin=subprocess.PIPE)
+    out, err = process.communicate("Hola\n\nWhat is a workload?\n", timeout=60)
+    assert [line[:10] for line in out.splitlines()] == ["0: ¡Hola! ", "2: A workl"]
+    assert err == "1: generate_text: `prompt` is blank\n"
+    assert process.returncode == 0
+    assert mgmt.delete("map-bot")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

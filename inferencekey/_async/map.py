@@ -1,0 +1,233 @@
+"""Answers to many prompts, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from inferencekey import _ffi, _marshal
+from inferencekey._async.port import port
+from inferencekey._errors import ConfigurationError, InferenceKeyError, ValidationError
+from inferencekey._window import another_reads
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import NoReturn
+
+    from inferencekey._client import Bound
+    from inferencekey._window import Prompt, Window
+
+Item = TypeVar("Item")
+
+
+class Requests:
+    """What a map has on its way in a loop: sent through the loop's port, awaited as one."""
+
+    def __init__(self, bound: Bound, window: Window) -> None:
+        self._bound = bound
+        self._window = window
+        self._told = _ffi.Told(bound._on_retry)
+        self._failure: BaseException | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        # The index of the prompt by the tag of the operation.
+        self._sent: dict[int, int] = {}
+        self._port = port()
+
+    def serve(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Do they come in on this loop?"""
+        return self._port.serves(loop)
+
+    def send(self, prompt: Prompt) -> None:
+        """Asks for the answer to a drawn prompt. What cannot be sent is answered with its error."""
+        index, request = self._window.take(prompt)
+        try:
+            encoded = _marshal.encode("generate_text", request)
+            tag = self._port.submit(self._bound._handle(), "generate_text", encoded, self)
+        except ConfigurationError:
+            # The client is closed: no prompt will fare better.
+            raise
+        except InferenceKeyError as error:
+            self._window.fail(index, error.with_traceback(None))
+        else:
+            self._sent[tag] = index
+
+    def receive(self, event: _ffi.Event) -> None:
+        """From the port. What a hook raises comes out of the map."""
+        if event.kind == _ffi.NOTICE:
+            try:
+                self._told.take_notice(event.head)
+            except BaseException as raised:
+                self._failure = raised
+        else:
+            self._window.settle(self._sent[event.tag], event)
+            if event.kind in (_ffi.ERROR, _ffi.END):
+                del self._sent[event.tag]
+        self.wake()
+
+    def raise_failure(self) -> None:
+        """Raises what a hook raised meanwhile."""
+        if self._failure is not None:
+            raise self._failure
+
+    async def wait(self, drawing: asyncio.Future[Prompt] | None) -> None:
+        """Until something has come, or been drawn, or `wake` is called."""
+        self._waiter = waiter = asyncio.get_running_loop().create_future()
+
+        def drawn(_: object) -> None:
+            _set(waiter)
+
+        if drawing is not None:
+            drawing.add_done_callback(drawn)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if drawing is not None:
+                drawing.remove_done_callback(drawn)
+
+    def wake(self) -> None:
+        """Ends a wait."""
+        if self._waiter is not None:
+            _set(self._waiter)
+
+    def cancel(self) -> None:
+        """Ends them on the wire. Never blocks."""
+        sent, self._sent = self._sent, {}
+        for tag in sent:
+            self._port.cancel(tag)
+        self.wake()
+
+    def __del__(self) -> None:
+        # On any thread, perhaps: the loop's own objects are not touched.
+        for tag in getattr(self, "_sent", ()):
+            self._port.abandon(tag)
+
+
+class AsyncTextMap(AsyncIterator[Item]):
+    """The items of a `map`: an async iterator and context manager, for one task at a time.
+
+    Nothing is drawn or sent before the first item is asked for. What is on its way goes on while
+    the caller is busy; it ends on the wire with the last item, an exception, `close()` or
+    `aclose()`, the end of the `async with` block, when the task that iterates is cancelled, and
+    when the object is dropped. It belongs to the loop in which it is first iterated over.
+    """
+
+    def __init__(
+        self, bound: Bound, prompts: Iterator[Prompt] | AsyncIterator[Prompt], window: Window
+    ) -> None:
+        self._bound = bound
+        self._prompts = prompts
+        self._window = window
+        self._requests: Requests | None = None
+        # The next prompt of an async iterable, while it is awaited.
+        self._drawing: asyncio.Future[Prompt] | None = None
+        self._is_read = False
+        self._is_closed = False
+
+    def __aiter__(self) -> AsyncTextMap[Item]:
+        return self
+
+    async def __anext__(self) -> Item:
+        self._window.refuse_forked()
+        if self._is_read:
+            raise another_reads("task")
+        if self._requests is None:
+            self._requests = Requests(self._bound, self._window)
+        elif not self._requests.serve(asyncio.get_running_loop()):
+            raise ValidationError(
+                "map: it was begun in another event loop: iterate there", operation="map"
+            )
+        self._is_read = True
+        try:
+            return await self._next(self._requests)
+        except BaseException:
+            # The end too, and a task that was cancelled.
+            self.close()
+            raise
+        finally:
+            self._is_read = False
+
+    async def _next(self, requests: Requests) -> Item:
+        window = self._window
+        while not (self._is_closed or window.is_over):
+            requests.raise_failure()
+            has_drawn = window.has_room and self._draw(requests)
+            # What has come meanwhile is given before another prompt is drawn.
+            item: Item | None = window.next()
+            if item is not None:
+                return item
+            if not has_drawn:
+                await requests.wait(self._drawing)
+        window.finish()
+        raise StopAsyncIteration
+
+    def _draw(self, requests: Requests) -> bool:
+        """Draws a prompt, or finds that there are no more; False while it has to be awaited."""
+        try:
+            if isinstance(self._prompts, Iterator):
+                prompt = next(self._prompts)
+            elif self._drawing is None:
+                self._drawing = asyncio.ensure_future(anext(self._prompts))
+                # It may fail when nobody is interested any more.
+                self._drawing.add_done_callback(_look_at)
+                return False
+            elif not self._drawing.done():
+                return False
+            else:
+                drawn, self._drawing = self._drawing, None
+                prompt = drawn.result()
+        except (StopIteration, StopAsyncIteration):
+            self._window.end()
+        except Exception as failure:
+            # The caller's own. It comes out in its place, behind what was drawn before it.
+            self._window.end(failure)
+        else:
+            requests.send(prompt)
+        return True
+
+    def close(self) -> None:
+        """End what is on its way, on the wire too. Never blocks; closing again does nothing."""
+        self._is_closed = True
+        self._prompts = iter(())
+        if self._drawing is not None:
+            self._drawing.cancel()
+        if self._requests is not None:
+            self._requests.cancel()
+
+    async def aclose(self) -> None:
+        """The same, for `contextlib.aclosing` and the like."""
+        self.close()
+
+    async def __aenter__(self) -> AsyncTextMap[Item]:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # On any thread, perhaps. The requests end by themselves.
+        drawing = getattr(self, "_drawing", None)
+        if drawing is not None and not drawing.get_loop().is_closed():
+            drawing.get_loop().call_soon_threadsafe(drawing.cancel)
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("an AsyncTextMap is neither copied nor pickled: it has connections")
+
+    def __repr__(self) -> str:
+        return f"<AsyncTextMap {'ended' if self._is_closed else 'open'}, {self._window!r}>"
+
+
+def _set(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def _look_at(drawing: asyncio.Future[Prompt]) -> None:
+    if not drawing.cancelled():
+        drawing.exception()
