@@ -94,23 +94,32 @@ class Accounted:
     """Usage, request id and timing, made when they are read; nothing of it is compared."""
 
     __slots__ = ()
-    _usage: Usage | dict[str, Any] | None
-    _request_id: str | None
-    _timing: Timing | dict[str, Any] | None
+    # What the core tells beside the content: JSON until some of it is read.
+    _told: bytes | dict[str, Any]
+
+    def _tells(self, name: str) -> Any:
+        told = self._told
+        if isinstance(told, bytes):
+            from inferencekey._marshal import decode
+
+            told = decode(told)
+            self._told = told  # type: ignore[misc]  # Two bases cannot both bring a slot.
+        return told.get(name)
 
     @property
     def usage(self) -> Usage | None:
         """What the server counted; None if it tells nothing."""
-        usage = self._usage
+        usage: Usage | dict[str, Any] | None = self._tells("usage")
         return Usage.from_answer(usage) if isinstance(usage, dict) else usage
 
     @property
     def request_id(self) -> str | None:
         """The server's name for this request: what its operators want to know about it."""
-        return self._request_id
+        request_id: str | None = self._tells("request_id")
+        return request_id
 
     @property
     def timing(self) -> Timing | None:
         """How long it took; None for a result that no call made."""
-        timing = self._timing
+        timing: Timing | dict[str, Any] | None = self._tells("timing")
         return Timing.from_answer(timing) if isinstance(timing, dict) else timing

@@ -37,16 +37,6 @@ def chat_request(
     return request
 
 
-def text_result(event: _ffi.Event, kind: type[Result], **more: Any) -> Result:
-    """What the one event of a `generate_text` brings; `more` is what its `kind` has besides."""
-    head = _marshal.decode(event.head)
-    return kind(
-        head["text"],
-        head["model"],
-        head["finish_reason"],
-        event.raw,
-        usage=head["usage"],
-        request_id=head["request_id"],
-        timing=head["timing"],
-        **more,
-    )
+def text_result(event: _ffi.Event, kind: type[Result]) -> Result:
+    """What the one event of a `generate_text` brings."""
+    return kind.from_answer(_marshal.leading("text", event.head), event.head, event.raw)

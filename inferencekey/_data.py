@@ -348,11 +348,4 @@ def embed_result(event: _ffi.Event) -> EmbedResult:
     head = _marshal.decode(event.head)
     lengths = head.get("raw_length")
     raw = event.raw if lengths is None else Parts(event.raw, lengths)
-    return EmbedResult(
-        event.vectors,
-        head["model"],
-        raw,
-        usage=head["usage"],
-        request_id=head["request_id"],
-        timing=head["timing"],
-    )
+    return EmbedResult.from_answer(event.vectors, head, raw)

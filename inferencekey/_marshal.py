@@ -22,7 +22,7 @@ _DEPTH = 128
 _to_json = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
 ).encode
-_from_json = json.JSONDecoder().raw_decode
+_scan: Callable[[str, int], tuple[Any, int]] = vars(json.JSONDecoder())["scan_once"]
 # A key may be a token in the wrong place, and then no part of it may be shown.
 _LONG_KEY, _TOKEN = 40, "ik_"
 
@@ -114,10 +114,15 @@ def decode(text: bytes) -> Any:
     """The value of a JSON text that the core has checked; integers of any length are exact."""
     try:
         # Without the blanks around it that `json.loads` would allow, and much faster.
-        return _from_json(text.decode())[0]
-    except ValueError:
+        return _scan(text.decode(), 0)[0]
+    except (ValueError, StopIteration):
         # Blanks, or an integer of more than 4300 digits, which Python does not read in one go.
         return json.loads(text, parse_int=_long_integer)
+
+
+def leading(name: str, text: bytes) -> Any:
+    """The first value of an object of which that is known to be the first name."""
+    return _scan(text.decode(), len(f'{{"{name}":'))[0]
 
 
 def _long_integer(digits: str) -> int:

@@ -10,12 +10,14 @@ from inferencekey._vectors import Parts, Vectors
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any, SupportsIndex
+    from typing import Any, SupportsIndex, TypeVar
 
     from numpy import ndarray
 
     from inferencekey._account import Timing, Usage
     from inferencekey._plan import Plan
+
+    Text = TypeVar("Text", bound="TextResult")
 
 
 class EndpointRef(Record):
@@ -96,7 +98,7 @@ class TextResult(Answer, Accounted):
     `usage`, `request_id` and `timing` take no part in equality, hash and repr.
     """
 
-    __slots__ = ("_finish_reason", "_model", "_request_id", "_text", "_timing", "_usage")
+    __slots__ = ("_text", "_told")
     __match_args__ = ("text", "model", "finish_reason", "raw")
 
     def __init__(
@@ -106,17 +108,28 @@ class TextResult(Answer, Accounted):
         finish_reason: str | None = None,
         raw: bytes | dict[str, Any] | None = None,
         *,
-        usage: Usage | dict[str, Any] | None = None,
+        usage: Usage | None = None,
         request_id: str | None = None,
-        timing: Timing | dict[str, Any] | None = None,
+        timing: Timing | None = None,
     ) -> None:
         self._text = text
-        self._model = model
-        self._finish_reason = finish_reason
         self._raw = {} if raw is None else raw
-        self._usage = usage
-        self._request_id = request_id
-        self._timing = timing
+        self._told = {
+            "model": model,
+            "finish_reason": finish_reason,
+            "usage": usage,
+            "request_id": request_id,
+            "timing": timing,
+        }
+
+    @classmethod
+    def from_answer(cls: type[Text], text: str, told: bytes, raw: bytes) -> Text:
+        """The result as the core hands it over: of what it tells, only the text is read yet."""
+        made = cls.__new__(cls)
+        made._text = text
+        made._told = told
+        made._raw = raw
+        return made
 
     @property
     def text(self) -> str:
@@ -126,12 +139,14 @@ class TextResult(Answer, Accounted):
     @property
     def model(self) -> str:
         """What answered, in the server's words."""
-        return self._model
+        model: str = self._tells("model")
+        return model
 
     @property
     def finish_reason(self) -> str | None:
         """Why the model stopped: `stop`, `length`, `tool_calls`, … or None."""
-        return self._finish_reason
+        reason: str | None = self._tells("finish_reason")
+        return reason
 
 
 class MapResult(TextResult):
@@ -149,15 +164,21 @@ class MapResult(TextResult):
         *,
         index: int,
         prompt: str | list[Any],
-        usage: Usage | dict[str, Any] | None = None,
+        usage: Usage | None = None,
         request_id: str | None = None,
-        timing: Timing | dict[str, Any] | None = None,
+        timing: Timing | None = None,
     ) -> None:
         super().__init__(
             text, model, finish_reason, raw, usage=usage, request_id=request_id, timing=timing
         )
         self._index = index
         self._prompt = prompt
+
+    def _to(self, index: int, prompt: str | list[Any]) -> MapResult:
+        """Itself, as the answer to that prompt."""
+        self._index = index
+        self._prompt = prompt
+        return self
 
     @property
     def index(self) -> int:
@@ -206,7 +227,7 @@ class EmbedResult(Answer, Accounted):
     `usage`, `request_id` and `timing` take no part in equality, hash and repr.
     """
 
-    __slots__ = ("_embeddings", "_model", "_request_id", "_timing", "_usage")
+    __slots__ = ("_embeddings", "_model", "_told")
     __match_args__ = ("embeddings", "model", "raw")
 
     def __init__(
@@ -215,16 +236,23 @@ class EmbedResult(Answer, Accounted):
         model: str,
         raw: bytes | memoryview | Parts | dict[str, Any] | None = None,
         *,
-        usage: Usage | dict[str, Any] | None = None,
+        usage: Usage | None = None,
         request_id: str | None = None,
-        timing: Timing | dict[str, Any] | None = None,
+        timing: Timing | None = None,
     ) -> None:
         self._embeddings = embeddings
         self._model = model
         self._raw = {} if raw is None else raw
-        self._usage = usage
-        self._request_id = request_id
-        self._timing = timing
+        self._told = {"usage": usage, "request_id": request_id, "timing": timing}
+
+    @classmethod
+    def from_answer(
+        cls, embeddings: Vectors, told: dict[str, Any], raw: bytes | memoryview | Parts
+    ) -> EmbedResult:
+        """The result as the core hands it over."""
+        made = cls(embeddings, told["model"], raw)
+        made._told = told
+        return made
 
     def _shown(self, name: str) -> str:
         """The embeddings by their size: thousands of numbers tell a reader nothing."""

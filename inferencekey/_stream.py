@@ -31,8 +31,7 @@ class Stream(Accounted):
         "_opening",
         "_texts",
         "_texts_left",
-        "_timing",
-        "_usage",
+        "_told",
     )
 
     def _begin(self) -> None:
@@ -43,7 +42,7 @@ class Stream(Accounted):
         # of them. And those of the last batch that the caller has not.
         self._texts: list[list[str]] = []
         self._texts_left: Iterator[str] = iter(())
-        self._usage = self._timing = None
+        self._told = {}
         self._opening = b"{}"
         # What the last batch tells about the whole stream.
         self._closing: dict[str, Any] = {}
@@ -88,8 +87,7 @@ class Stream(Accounted):
 
     def _end_account(self) -> None:
         """The caller has everything else."""
-        self._usage = self._closing.get("usage", self._usage)
-        self._timing = self._closing.get("timing", self._timing)
+        self._told = self._closing or self._told
 
     @property
     def request_id(self) -> str | None:

@@ -109,7 +109,7 @@ class Window:
             self.fail(index, _ffi.exception(_marshal.decode(event.head)))
         elif event.kind != _ffi.END:
             prompt = self._sent.pop(index)
-            self._arrived[index] = text_result(event, MapResult, index=index, prompt=prompt)
+            self._arrived[index] = text_result(event, MapResult)._to(index, prompt)
         elif index in self._sent:
             self.fail(index, InternalError("generate_text: it ended without a result"))
 

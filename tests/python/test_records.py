@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 import pickle
 import struct
 from collections.abc import Callable
@@ -108,9 +109,16 @@ def test_what_a_result_cost_is_not_what_it_is() -> None:
     # Numbers as the core hands them over.
     told = {"input_tokens": 1, "output_tokens": None, "total_tokens": 2**63}
     times = {"first_token_us": 1500, "total_us": 2500000, "tokens_per_second": 0.5}
-    result = EmbedResult([[1.0]], "m", usage=told, timing=times)
+    head = {"model": "m", "usage": told, "request_id": "r2", "timing": times}
+    result = EmbedResult.from_answer(Vectors(b"", 1), head, b"{}")
+    assert (result.model, result.request_id) == ("m", "r2")
     assert result.usage == Usage(1, None, 2**63)
     assert result.timing == Timing(0.0015, 2.5, 0.5)
+    head["finish_reason"] = "stop"
+    text = TextResult.from_answer("Hi", json.dumps(head).encode(), b"{}")
+    assert (text.text, text.model, text.finish_reason) == ("Hi", "m", "stop")
+    assert (text.usage, text.request_id, text.timing) == (result.usage, "r2", result.timing)
+    assert pickle.loads(pickle.dumps(text)).usage == result.usage
 
 
 def test_raw_is_parsed_once_and_untouched() -> None:
