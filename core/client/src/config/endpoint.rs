@@ -33,6 +33,8 @@ pub(crate) struct Endpoint {
     pub(crate) workload_slug: String,
     pub(crate) key: Secret,
     pub(crate) base64: Base64,
+    /// `/endpoint/{project}/{slug}/v1`, once a call has needed it.
+    pub(crate) path: OnceLock<Arc<str>>,
 }
 
 impl Endpoint {
@@ -54,7 +56,7 @@ impl Endpoint {
             return Err(wrong_kind("api_key", "a control token", "the data plane")
                 .hint("give a data key (`ik_live_…`)"));
         }
-        Ok(Self { workload_slug, key, base64: Base64::default() })
+        Ok(Self { workload_slug, key, base64: Base64::default(), path: OnceLock::new() })
     }
 }
 

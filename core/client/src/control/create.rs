@@ -1,5 +1,6 @@
 //! Creating a workload so that one is left, whatever happens on the way (wire.md 2.9).
 
+use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -170,7 +171,7 @@ fn not_looked_up(mut create: Error, look: &Error) -> Error {
 
 /// Waits, but not beyond the call's deadline.
 pub(super) async fn rest(pause: Duration, call: &Call) -> Result<(), Error> {
-    within(call.deadline, sleep(pause)).await.map_err(|_| call.out_of_time())
+    within(call.deadline, pin!(sleep(pause))).await.map_err(|_| call.out_of_time())
 }
 
 #[cfg(test)]

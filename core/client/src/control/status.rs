@@ -1,5 +1,6 @@
 //! The phase of a workload now: what the readiness stream tells on connect, else what the list tells (wire.md 2.11).
 
+use std::pin::pin;
 use std::time::Duration;
 
 use super::Context;
@@ -22,7 +23,7 @@ enum Untold {
 /// What the platform says about the workload; `error` is a phase like any other. `NotFound` if there is no such workload.
 pub(crate) async fn status(context: &Context, slug: &str, call: &Call) -> Result<Progress, Error> {
     let deadline = Deadline::after(Some(PATIENCE)).min(call.deadline);
-    let told = within(deadline, first_event(context, slug, call)).await;
+    let told = within(deadline, pin!(first_event(context, slug, call))).await;
     let progress = match told.unwrap_or_else(|_| Err(Untold::AskTheList(silent()))) {
         Ok(progress) => progress,
         Err(Untold::Raise(error)) => return Err(error),

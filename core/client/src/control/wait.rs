@@ -1,6 +1,7 @@
 //! `wait_until_ready`: the readiness stream, opened again until a phase ends the wait (wire.md 2.11).
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -42,10 +43,8 @@ pub(crate) async fn wait(
     if deadline.passed() {
         return Err(watch.out_of_time());
     }
-    match within(deadline, watch.run()).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(watch.out_of_time()),
-    }
+    let outcome = within(deadline, pin!(watch.run())).await;
+    outcome.unwrap_or_else(|_| Err(watch.out_of_time()))
 }
 
 struct Watch<'a> {
@@ -116,7 +115,7 @@ impl Watch<'_> {
     async fn read(&mut self, mut opened: Opened) -> Result<Ended, Error> {
         let mut parser = Parser::default();
         loop {
-            match within(Deadline::after(Some(SILENCE)), opened.body.next()).await {
+            match within(Deadline::after(Some(SILENCE)), pin!(opened.body.next())).await {
                 Err(_) => return Ok(Ended::Early(early("the stream was silent for 60 s"))),
                 Ok(Some(Err(error))) => return Ok(Ended::Early(error)),
                 Ok(Some(Ok(bytes))) => {

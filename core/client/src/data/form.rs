@@ -3,6 +3,7 @@
 use crate::driver::within;
 use crate::error::Error;
 use crate::transport::{Call, Opened, media_type, no_content, peek};
+use std::pin::pin;
 
 /// The three kinds of answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub(super) async fn form_of(opened: Opened, call: &Call) -> Result<(Opened, Form
         return Ok((opened, form));
     }
     let Opened { headers, body, sent_at } = opened;
-    let peeked = within(call.deadline, call.within_first_token(peek(body))).await;
+    let peeked = within(call.deadline, pin!(call.within_first_token(peek(body)))).await;
     let peeked = peeked.map_err(|_| call.out_of_time())?;
     let (body, first) = peeked.map_err(|_| no_content(call))?;
     let form = if first == Some(b'{') { Form::Json } else { said.unwrap_or(Form::Stream) };

@@ -40,7 +40,7 @@ pub(crate) struct Context {
     shared: Arc<Shared>,
     endpoint: Arc<Endpoint>,
     /// `/endpoint/{project}/{slug}/v1`.
-    prefix: String,
+    prefix: Arc<str>,
 }
 
 /// Why an answer is none.
@@ -55,12 +55,14 @@ enum Fault {
 impl Context {
     /// `ConfigurationError` without a project.
     pub(crate) fn new(shared: &Arc<Shared>, endpoint: &Arc<Endpoint>) -> Result<Self, Error> {
-        let project = shared.config.project.as_deref().ok_or_else(|| {
-            Error::configuration(code::MISSING_PROJECT, "no project").at("project")
-        })?;
-        let project = path::segment("project", project)?;
-        let slug = path::segment("workload_slug", &endpoint.workload_slug)?;
-        let prefix = format!("/endpoint/{project}/{slug}/v1");
+        let prefix = match endpoint.path.get() {
+            Some(path) => path,
+            None => {
+                let path = path_of(shared, endpoint)?;
+                endpoint.path.get_or_init(|| path)
+            }
+        };
+        let prefix = Arc::clone(prefix);
         Ok(Self { shared: Arc::clone(shared), endpoint: Arc::clone(endpoint), prefix })
     }
 
@@ -84,7 +86,7 @@ impl Context {
     fn request(&self, route: &str, body: Bytes, accept: Accept, repeat: Repeat) -> Request {
         Request {
             method: Method::POST,
-            path: format!("{}{route}", self.prefix),
+            path: [&*self.prefix, route].concat(),
             token: self.endpoint.key.clone(),
             accept,
             body: Some(body),
@@ -113,6 +115,16 @@ impl Context {
         let words = format!("the answer is unreadable: {words}");
         answer::unreadable(*status, headers, body, secrets, &words)
     }
+}
+
+fn path_of(shared: &Shared, endpoint: &Endpoint) -> Result<Arc<str>, Error> {
+    let project =
+        shared.config.project.as_deref().ok_or_else(|| {
+            Error::configuration(code::MISSING_PROJECT, "no project").at("project")
+        })?;
+    let project = path::segment("project", project)?;
+    let slug = path::segment("workload_slug", &endpoint.workload_slug)?;
+    Ok(format!("/endpoint/{project}/{slug}/v1").into())
 }
 
 #[derive(Serialize)]

@@ -4,6 +4,7 @@
 //! asks, so a slow caller is back-pressure, and its own time moves no clock.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
@@ -98,7 +99,8 @@ async fn whole_answer(
     outbox: &Outbox,
 ) -> Result<(), Error> {
     let read =
-        within(call.deadline, read_whole(&mut opened.body, &mut Open, call.clocks.idle)).await;
+        within(call.deadline, pin!(read_whole(&mut opened.body, &mut Open, call.clocks.idle)))
+            .await;
     let body = read.unwrap_or_else(|_| Err(call.out_of_time()))?;
     let answer = Answer { status: 200, headers: opened.headers, body };
     let read = completion::read(&answer.body).map_err(|fault| context.fault(fault, &answer))?;
@@ -151,11 +153,11 @@ impl<'a> Reader<'a> {
     async fn run(&mut self) -> Result<Option<String>, Error> {
         while !self.tally.done {
             let deadline = self.quiet_deadline().min(self.call.deadline);
-            let received = match within(deadline, poll_fn(|context| self.poll_more(context))).await
-            {
-                Ok(received) => received,
-                Err(_) => return self.late().await,
-            };
+            let received =
+                match within(deadline, pin!(poll_fn(|context| self.poll_more(context)))).await {
+                    Ok(received) => received,
+                    Err(_) => return self.late().await,
+                };
             let digested = self.digest(!matches!(received, Received::More));
             if self.tally.done && digested.is_ok() {
                 // What is left goes out with the end.

@@ -1,7 +1,7 @@
 //! Instants that may be "never".
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -53,8 +53,12 @@ impl Deadline {
 }
 
 /// `future`, unless `deadline` passes first. A future that is ready at the deadline wins.
-pub(crate) async fn within<F: Future>(deadline: Deadline, future: F) -> Result<F::Output, Elapsed> {
-    let mut future = pin!(future);
+///
+/// It stays where it is: one that is handed over by value would lie in this future twice, and so twice in each around it.
+pub(crate) async fn within<F: Future>(
+    deadline: Deadline,
+    mut future: Pin<&mut F>,
+) -> Result<F::Output, Elapsed> {
     poll_fn(|context| {
         if let Poll::Ready(output) = future.as_mut().poll(context) {
             return Poll::Ready(Ok(output));

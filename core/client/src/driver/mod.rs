@@ -15,7 +15,8 @@ pub(crate) use interest::{
 };
 pub(crate) use join::join;
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
+use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ pub(crate) fn now() -> Instant {
 /// Completes after `duration`; a length of time that no clock can hold never ends.
 pub(crate) async fn sleep(duration: Duration) {
     // The deadline is the only thing that can end it.
-    let _ = within(Deadline::after(Some(duration)), std::future::pending::<()>()).await;
+    let _ = within(Deadline::after(Some(duration)), pin!(pending::<()>())).await;
 }
 
 /// Lets whoever drives this future do something else first: take an event, run signal handlers, look at a deadline.

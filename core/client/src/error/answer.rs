@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use super::body::{self, Said};
@@ -16,6 +16,10 @@ use crate::secret::{Kind, Secret};
 
 /// Bytes of an error body that are read; the rest is never asked for (faults.md 1.2).
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;
+
+/// The headers that may bring the request id; the first that is there counts.
+const REQUEST_ID: [HeaderName; 2] =
+    [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];
 
 /// Bytes of the server's code and request id that are kept.
 const NAME_LIMIT: usize = 256;
@@ -180,7 +184,7 @@ fn words(said: &Said, status: u16) -> String {
 
 /// The header that brings the request id.
 pub(crate) fn request_id_header(headers: &HeaderMap) -> Option<&HeaderValue> {
-    headers.get("x-request-id").or_else(|| headers.get("request-id"))
+    REQUEST_ID.iter().find_map(|name| headers.get(name))
 }
 
 /// The id of the request, as the answer's headers tell it.

@@ -1,5 +1,6 @@
 //! Reading response bodies whole, within limits (faults.md 1.2), and looking at how they begin.
 
+use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -120,7 +121,7 @@ impl BodyRead for Peeked {
 }
 
 async fn next_in_time(body: &mut Body, idle: Option<Duration>) -> Result<Option<Bytes>, Error> {
-    match within(Deadline::after(idle), body.next()).await {
+    match within(Deadline::after(idle), pin!(body.next())).await {
         Ok(piece) => piece.transpose(),
         Err(_) => Err(too_quiet(idle)),
     }
@@ -136,7 +137,7 @@ pub(crate) async fn error_text(body: &mut Body) -> Vec<u8> {
     let mut text = Vec::new();
     let deadline = Deadline::after(Some(ERROR_TEXT_WAIT));
     while text.len() < ERROR_BYTES {
-        match within(deadline, body.next()).await {
+        match within(deadline, pin!(body.next())).await {
             Ok(Some(Ok(piece))) => text.extend_from_slice(&piece),
             _ => break,
         }

@@ -1,6 +1,8 @@
 //! One request with everything that may happen to it: sends, pauses, clocks, statuses (wire.md 2.2, 3.2, 5.5).
 
+use std::borrow::Cow;
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -76,7 +78,7 @@ impl Transport {
         call: &Call,
     ) -> Result<Answer, Error> {
         let mut sends = Sends::default();
-        self.in_time(self.repeat_whole(request, sieve, &mut sends, call), call).await
+        self.in_time(pin!(self.repeat_whole(request, sieve, &mut sends, call)), call).await
     }
 
     /// The same for a request that has been sent before: `sends` goes on counting.
@@ -86,7 +88,7 @@ impl Transport {
         sends: &mut Sends,
         call: &Call,
     ) -> Result<Answer, Error> {
-        self.in_time(self.repeat_whole(request, &mut body::Open, sends, call), call).await
+        self.in_time(pin!(self.repeat_whole(request, &mut body::Open, sends, call)), call).await
     }
 
     /// The same for a stream: returns once the head of a 2xx has arrived.
@@ -98,7 +100,7 @@ impl Transport {
                 _ => self.repeat_open(request, call).await,
             }
         };
-        self.in_time(work, call).await
+        self.in_time(pin!(work), call).await
     }
 
     /// Waits before the next send of a request whose last send failed with `error`, or gives the error back.
@@ -109,7 +111,7 @@ impl Transport {
         sends: &mut Sends,
         call: &Call,
     ) -> Result<(), Error> {
-        self.in_time(self.decide(error, repeat, sends, call), call).await
+        self.in_time(pin!(self.decide(error, repeat, sends, call)), call).await
     }
 
     /// Tells the host that a request goes out again after `pause`, because of `error`.
@@ -132,7 +134,7 @@ impl Transport {
     /// `work`, inside the deadline of `call`; nothing is begun after it.
     async fn in_time<T>(
         &self,
-        work: impl Future<Output = Result<T, Error>>,
+        work: Pin<&mut impl Future<Output = Result<T, Error>>>,
         call: &Call,
     ) -> Result<T, Error> {
         let outcome = match call.deadline.passed() {
@@ -197,8 +199,10 @@ impl Transport {
 
     /// One send, redirects followed; an error status is an error.
     async fn send(&self, request: &Request, call: &Call) -> Result<Response, Error> {
-        let mut target = request.clone();
-        target.path.insert_str(0, &self.base.prefix);
+        let mut target = Cow::Borrowed(request);
+        if !self.base.prefix.is_empty() {
+            target.to_mut().path.insert_str(0, &self.base.prefix);
+        }
         let mut redirects = 0;
         loop {
             call.count_send();
@@ -213,7 +217,7 @@ impl Transport {
                     return Err(redirect::too_many(response.status));
                 }
                 300..400 => {
-                    target.path = redirect::follow(&target, &response, &self.base)?;
+                    target.to_mut().path = redirect::follow(&target, &response, &self.base)?;
                     redirects += 1;
                 }
                 _ => return Err(self.refused(request, &mut response).await),

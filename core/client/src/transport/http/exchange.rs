@@ -48,18 +48,18 @@ enum Unread {
 
 impl Connection {
     /// Hands `socket` to hyper.
-    pub(super) async fn start(socket: Socket) -> Result<Self, Error> {
+    pub(super) async fn start(socket: Socket) -> Result<Box<Self>, Error> {
         let traffic = socket.traffic();
         let (sender, driver) = limited()
             .handshake(socket)
             .await
             .map_err(|error| failure::exchange(&error, &traffic))?;
-        Ok(Self { sender, driver: Some(driver), traffic, reused: false, unread: None })
+        Ok(Box::new(Self { sender, driver: Some(driver), traffic, reused: false, unread: None }))
     }
 
     /// Sends `message` and waits for the response's head. `idle`: longest silence inside of it.
     pub(super) async fn send(
-        mut self,
+        mut self: Box<Self>,
         message: Message,
         idle: Option<Duration>,
         pool: &Arc<Pool>,
@@ -90,7 +90,7 @@ impl Connection {
         }
     }
 
-    fn response(self, response: http::Response<Incoming>, pool: &Arc<Pool>) -> Response {
+    fn response(self: Box<Self>, response: http::Response<Incoming>, pool: &Arc<Pool>) -> Response {
         let (head, incoming) = response.into_parts();
         Response {
             status: head.status.as_u16(),
@@ -214,7 +214,7 @@ fn poll_frame(
 struct HttpBody {
     incoming: Incoming,
     /// Gone once the body has ended or broken.
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     pool: Arc<Pool>,
 }
 

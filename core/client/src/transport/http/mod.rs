@@ -18,13 +18,14 @@ mod traffic;
 mod trust;
 mod verifier;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, PROXY_AUTHORIZATION, USER_AGENT,
 };
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body_util::Full;
 
 use self::exchange::Connection;
@@ -39,6 +40,8 @@ use crate::config::{BaseUrl, Config, Proxy};
 use crate::driver::{Deadline, now, within};
 use crate::error::{Error, Stage, code};
 use crate::secret::Secret;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Sends requests to one origin.
 pub(crate) struct HttpWire {
@@ -88,7 +91,8 @@ impl HttpWire {
             }
             call.mark_replaced();
         }
-        let connection = self.connect(call).await?;
+        // In a box: most requests find a connection, and need no room for this.
+        let connection = Box::pin(self.connect(call)).await?;
         call.mark_sent();
         let message = self.message(request)?;
         self.judged(connection.send(message, call.idle_in_head(), &self.pool).await)
@@ -119,12 +123,12 @@ impl HttpWire {
     }
 
     /// A new connection, inside what is left of the call's `connect` clock and its deadline.
-    async fn connect(&self, call: &Call) -> Result<Connection, Error> {
+    async fn connect(&self, call: &Call) -> Result<Box<Connection>, Error> {
         let left = call.connect_left();
         let budget = Deadline::after(left);
         let connect_is_first = call.connect_is_first();
         let started = now();
-        let made = within(budget.min(call.deadline), self.open()).await;
+        let made = within(budget.min(call.deadline), pin!(self.open())).await;
         call.spend_connecting(now().saturating_duration_since(started));
         match made {
             Ok(connection) => connection,
@@ -141,7 +145,7 @@ impl HttpWire {
         }
     }
 
-    async fn open(&self) -> Result<Connection, Error> {
+    async fn open(&self) -> Result<Box<Connection>, Error> {
         let BaseUrl { https, host, port, .. } = &self.base;
         let way = match &self.proxy {
             Some(proxy) => proxy::reach(proxy, &self.base, &self.trust).await?,
@@ -154,15 +158,16 @@ impl HttpWire {
 
     fn message(&self, request: &Request) -> Result<http::Request<Full<bytes::Bytes>>, Error> {
         // A proxy has to be told the whole URL; a server is told the path.
-        let origin = self.forwarder().map(|_| format!("http://{}", self.base.authority()));
-        let origin = origin.unwrap_or_default();
-        let mut message = http::Request::builder()
-            .method(request.method.clone())
-            .uri(format!("{origin}{}", request.path))
-            .body(Full::new(request.body.clone().unwrap_or_default()))
-            .map_err(|error| {
-                Error::invalid("base_url", format!("the path cannot be sent: {error}"))
-            })?;
+        let uri = match self.forwarder() {
+            None => Uri::try_from(request.path.as_str()),
+            Some(_) => Uri::try_from(format!("http://{}{}", self.base.authority(), request.path)),
+        };
+        let uri = uri.map_err(|error| {
+            Error::invalid("base_url", format!("the path cannot be sent: {error}"))
+        })?;
+        let mut message = http::Request::new(Full::new(request.body.clone().unwrap_or_default()));
+        *message.method_mut() = request.method.clone();
+        *message.uri_mut() = uri;
         *message.headers_mut() = self.headers(request);
         if let Some(credentials) = self.forwarder().and_then(proxy::authorization) {
             message.headers_mut().insert(PROXY_AUTHORIZATION, credentials);
@@ -174,8 +179,7 @@ impl HttpWire {
     fn headers(&self, request: &Request) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(HOST, self.host.clone());
-        if let Ok(mut token) = HeaderValue::from_str(&format!("Bearer {}", request.token.expose()))
-        {
+        if let Ok(mut token) = HeaderValue::try_from(["Bearer ", request.token.expose()].concat()) {
             token.set_sensitive(true);
             headers.insert(AUTHORIZATION, token);
         }
@@ -190,7 +194,7 @@ impl HttpWire {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         if let Some(Ok(key)) = request.idempotency_key.as_deref().map(HeaderValue::from_str) {
-            headers.insert("idempotency-key", key);
+            headers.insert(IDEMPOTENCY_KEY, key);
         }
         headers
     }

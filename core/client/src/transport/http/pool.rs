@@ -11,14 +11,15 @@ const MOST_IDLE: usize = 256;
 /// The connection used last is used next, so that the others grow old and are dropped by the server.
 #[derive(Default)]
 pub(super) struct Pool {
-    idle: Mutex<Vec<Connection>>,
+    #[expect(clippy::vec_box, reason = "each goes from call to call and back, and is large")]
+    idle: Mutex<Vec<Box<Connection>>>,
     /// All of them, idle or in use; those that are gone are swept out as new ones come.
     open: Mutex<Vec<WeakTcp>>,
 }
 
 impl Pool {
     /// An idle connection that has neither been closed by the server nor received a byte nobody asked for.
-    pub(super) fn take(&self) -> Option<Connection> {
+    pub(super) fn take(&self) -> Option<Box<Connection>> {
         loop {
             let mut connection = lock(&self.idle).pop()?;
             if connection.is_reusable() {
@@ -28,7 +29,7 @@ impl Pool {
     }
 
     /// Keeps `connection` for the next request.
-    pub(super) fn put(&self, connection: Connection) {
+    pub(super) fn put(&self, connection: Box<Connection>) {
         let mut idle = lock(&self.idle);
         if idle.len() < MOST_IDLE {
             idle.push(connection);
