@@ -93,9 +93,9 @@ class TextMap(Iterator[Item]):
 
     def _send(self, prompt: Prompt) -> None:
         index, request = self._window.take(prompt)
-        if self._queue is None:
-            self._queue = _ffi.Queue()
         try:
+            if self._queue is None:
+                self._queue = _ffi.Queue()
             encoded = _marshal.encode("generate_text", request)
             self._queue.submit(self._bound._handle(), "generate_text", encoded, index)
         except ConfigurationError:

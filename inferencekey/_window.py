@@ -116,6 +116,7 @@ class Window:
     def fail(self, index: int, error: InferenceKeyError) -> None:
         """The prompt is answered with an error."""
         error.index = index
+        error.operation = error.operation or "generate_text"
         error.prompt = self._sent.pop(index)
         self._arrived[index] = error
         if self._raises:

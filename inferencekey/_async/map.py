@@ -32,7 +32,7 @@ class Requests:
         self._waiter: asyncio.Future[None] | None = None
         # The index of the prompt by the tag of the operation.
         self._sent: dict[int, int] = {}
-        self._port = port()
+        self._port = port("map")
 
     def serve(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Do they come in on this loop?"""

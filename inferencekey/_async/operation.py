@@ -51,7 +51,7 @@ class AsyncOperation(_ffi.Told):
         self._waiter: asyncio.Future[None] | None = None
         self._is_paused = False
         self._tag = 0
-        self._port = port()
+        self._port = port(name)
         try:
             encoded = _marshal.encode(name, request)
             self._tag = self._port.submit(bound._handle(), name, encoded, self)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 from inferencekey import _ffi
+from inferencekey._errors import InferenceKeyError, InternalError
 
 if TYPE_CHECKING:
     from inferencekey._native import Held
@@ -31,7 +32,13 @@ class Port:
     """The queue of one loop. The loop holds it by its reader; it does not hold the loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._reader, self._writer = os.pipe()
+        try:
+            self._reader, self._writer = os.pipe()
+        except OSError as error:
+            raise InternalError(
+                f"no pipe to the event loop: {str(error.strerror).lower()}",
+                hint="close files, or raise the limit of open files (`ulimit -n`)",
+            ) from None
         try:
             os.set_blocking(self._reader, False)
             os.set_blocking(self._writer, False)
@@ -96,14 +103,19 @@ _ports: WeakKeyDictionary[asyncio.AbstractEventLoop, Port] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
-def port() -> Port:
-    """The port of the loop that runs in this thread."""
+def port(operation: str) -> Port:
+    """The port of the loop that runs in this thread. Where there can be none, the error names the
+    operation that wants it."""
     loop = asyncio.get_running_loop()
     with _lock:
         found = _ports.get(loop)
         if found is None:
             _sweep()
-            found = _ports[loop] = Port(loop)
+            try:
+                found = _ports[loop] = Port(loop)
+            except InferenceKeyError as error:
+                error.operation = operation
+                raise
         return found
 
 

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 from child import run
-from clients import SDK_TOKEN, management
+from clients import SDK_TOKEN, completion, management
 from double import Double, answer
 
 from inferencekey import ConnectionFailed, ManagementClient, Timeout, Timeouts
@@ -87,6 +87,7 @@ def refused(work):
         work()
     except InferenceKeyError as error:
         assert "too many open files" in str(error).lower(), error
+        assert "`ulimit -n`" in error.hint or isinstance(error, (ConfigurationError, WaitTimeout))
         return error
     raise AssertionError("descriptors were left")
 
@@ -153,3 +154,46 @@ refused(lambda: bot.embed(input="x"))
     with Double() as double:
         assert run(EXHAUSTED + program, double.url, "0") == (0, "", "")
         assert double.journal.connections == []
+
+
+@pytest.mark.parametrize("left", ["0", "1", "2", "4"])
+def test_without_a_descriptor_calls_of_a_loop_fail_and_it_recovers(left: str) -> None:
+    """The first of them takes two pipes, and each a connection."""
+    program = """
+import asyncio
+
+bot = AsyncDataClient(base_url=url, project="p", api_key=API_KEY, retries=0).endpoint("bot")
+
+def raising(error):
+    raise error
+
+async def main():
+    taken = exhaust(int(left))
+    for call in (bot.generate_text(prompt="a"), bot.map(["a"]).__anext__()):
+        (error,) = await asyncio.gather(call, return_exceptions=True)
+        assert refused(lambda: raising(error)).operation, error
+    for descriptor in taken:
+        os.close(descriptor)
+    assert (await bot.generate_text(prompt="a")).text == "Hi"
+    assert [item.text async for item in bot.map(["a"])] == ["Hi"]
+
+asyncio.run(main())
+"""
+    with Double(lambda request: answer(completion("Hi"))) as double:
+        assert run(EXHAUSTED + program, double.url, left) == (0, "", "")
+
+
+@pytest.mark.parametrize("left", ["0", "1", "2"])
+def test_without_a_descriptor_a_map_fails_and_the_next_one_works(left: str) -> None:
+    """Its thread takes a pipe, and each request a connection."""
+    program = """
+bot = DataClient(base_url=url, project="p", api_key=API_KEY, retries=0).endpoint("bot")
+taken = exhaust(int(left))
+assert refused(lambda: list(bot.map(["a", "b"]))).operation == "generate_text"
+assert len(list(bot.map(["a", "b"], on_error="return"))) == 2
+for descriptor in taken:
+    os.close(descriptor)
+assert [item.text for item in bot.map(["a", "b"])] == ["Hi", "Hi"]
+"""
+    with Double(lambda request: answer(completion("Hi"))) as double:
+        assert run(EXHAUSTED + program, double.url, left) == (0, "", "")

@@ -4,6 +4,7 @@ pub(crate) mod answer;
 mod body;
 mod class;
 pub(crate) mod code;
+pub(crate) mod exhaustion;
 pub(crate) mod pushback;
 mod redact;
 mod shown;

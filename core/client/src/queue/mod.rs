@@ -15,6 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::bell::Bell;
+use crate::error::exhaustion::{advise, is_exhaustion};
 use crate::error::{Class, Error, code};
 use crate::operation::{CancelToken, Event, EventKind, Operation};
 
@@ -110,7 +111,8 @@ impl Queue {
         });
         started.map_err(|error| {
             let words = format!("the queue's thread cannot be started: {error}");
-            Error::new(Class::InternalError, code::INTERNAL_ERROR, words)
+            let failed = Error::new(Class::InternalError, code::INTERNAL_ERROR, words);
+            if is_exhaustion(&error) { advise(failed) } else { failed }
         })
     }
 

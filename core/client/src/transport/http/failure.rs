@@ -3,11 +3,10 @@
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 
-use rustix::io::Errno;
-
 use super::framing;
 use super::socket::SpeaksTls;
 use super::traffic::Traffic;
+use crate::error::exhaustion::{advise, is_exhaustion};
 use crate::error::{Class, Error, Stage, code};
 
 /// How an exchange failed.
@@ -31,18 +30,15 @@ pub(super) fn connect(error: &io::Error, loopback: bool) -> Error {
     let words = format!("could not connect: {}", cause(error));
     let failed =
         Error::new(Class::ConnectionFailed, code::CONNECTION_FAILED, words).stage(Stage::NotSent);
+    if is_exhaustion(error) {
+        return advise(failed);
+    }
     if !loopback || error.kind() != ErrorKind::ConnectionRefused {
         return failed;
     }
     failed.hint(
         "is the platform running? `inferencekey local up`, then `eval \"$(inferencekey local env)\"`",
     )
-}
-
-/// Has this process or the system too many files open? The next try may find room.
-pub(super) fn is_exhaustion(error: &io::Error) -> bool {
-    let exhausted = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
-    exhausted.contains(&error.raw_os_error())
 }
 
 /// The name has no address.

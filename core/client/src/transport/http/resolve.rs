@@ -10,6 +10,7 @@ use std::task::Poll;
 use super::failure;
 use crate::driver::{Direction, Source, wait_for};
 use crate::error::Error;
+use crate::error::exhaustion::is_exhaustion;
 use crate::threads;
 
 type Answer = io::Result<Vec<SocketAddr>>;
@@ -41,7 +42,7 @@ fn look_up(host: &str, port: u16) -> Answer {
 
 /// Why nothing can be opened at the moment, if so: `getaddrinfo` then says that the name is unknown.
 fn no_descriptor() -> Option<io::Error> {
-    File::open("/").err().filter(failure::is_exhaustion)
+    File::open("/").err().filter(is_exhaustion)
 }
 
 /// The thread's answer, and a pipe whose other end closes when it is there.

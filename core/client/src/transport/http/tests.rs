@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use http::Method;
+use rustix::io::Errno;
 use serde_json::json;
 use socket2::{Domain, Socket as Socket2, Type};
 
@@ -246,6 +247,14 @@ fn a_refusal_by_another_machine_says_nothing_of_a_local_platform() {
     assert_eq!(failure::connect(&refused, false).hint, None);
     let unreachable = std::io::Error::from(std::io::ErrorKind::HostUnreachable);
     assert_eq!(failure::connect(&unreachable, true).hint, None);
+}
+
+#[test]
+fn without_a_descriptor_the_limit_is_said() {
+    let exhausted = std::io::Error::from_raw_os_error(Errno::MFILE.raw_os_error());
+    let error = failure::connect(&exhausted, true);
+    assert_eq!(error.words, "could not connect: too many open files");
+    assert!(error.hint.as_deref().is_some_and(|hint| hint.contains("`ulimit -n`")));
 }
 
 #[test]

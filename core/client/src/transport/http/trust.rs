@@ -12,6 +12,7 @@ use rustls_native_certs::{CertificateResult, ErrorKind, load_certs_from_paths};
 use super::failure;
 use super::verifier::Verifier;
 use crate::config::Variables;
+use crate::error::exhaustion::is_exhaustion;
 use crate::error::{Error, code};
 
 /// What is trusted, and the TLS configuration made from it: at once from the `ca_bundle` option, which stands instead of
@@ -169,7 +170,7 @@ fn system_certificates() -> Vec<CertificateResult> {
 /// Without a descriptor to spare, files that are there cannot be read. Trusting what is left would last.
 fn refuse_half_read(found: &CertificateResult) -> Result<(), Error> {
     let mut errors = found.errors.iter().filter_map(|error| io_error(&error.kind));
-    match errors.find(|error| failure::is_exhaustion(error)) {
+    match errors.find(|error| is_exhaustion(error)) {
         Some(error) => Err(failure::connect(error, false)),
         None => Ok(()),
     }
