@@ -306,39 +306,6 @@ def test_nothing_is_read_far_ahead_of_a_stream_that_nobody_reads() -> None:
         asyncio.run(main(double))
 
 
-def test_many_calls_and_streams_at_once_take_one_thread() -> None:
-    """1,000 calls and 200 streams, each with its own answer, and no thread for each."""
-    with Double(echo) as double:
-        program = PROGRAM + MANY
-        assert run(program, double.url) == (0, "done\n", "")
-
-
-MANY = """
-def threads():
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("Threads:"))
-
-async def text(stream):
-    return "".join([chunk.text async for chunk in stream])
-
-async def main():
-    calls = [bot.generate_text(prompt=f"call {n}") for n in range(1000)]
-    streams = [text(bot.generate_text_stream(prompt=f"stream {n}")) for n in range(200)]
-    running = asyncio.gather(*calls, *streams)
-    most = 1
-    while not running.done():
-        most = max(most, threads())
-        await asyncio.sleep(0.005)
-    results = await running
-    assert [result.text for result in results[:1000]] == [f"call {n}" for n in range(1000)]
-    assert results[1000:] == [f"stream {n}" for n in range(200)]
-    assert most == 2, most
-
-asyncio.run(main())
-print("done")
-"""
-
-
 def test_one_client_serves_loops_in_several_threads() -> None:
     """At once and one after the other, each with its own answers."""
 
