@@ -25,9 +25,12 @@ if TYPE_CHECKING:
 
 ffi = _native.ffi
 lib = _native.lib
-unpack = ffi.unpack
 
 # Names of this module are found faster than the library's.
+new = ffi.new
+gc = ffi.gc
+unpack = ffi.unpack
+drop = lib.ikey_py_drop
 OK = lib.IKEY_OK
 TIMEOUT = lib.IKEY_TIMEOUT
 BUSY = lib.IKEY_ERROR_BUSY
@@ -258,7 +261,7 @@ class Queue:
 
     def free(self) -> None:
         """Stops what still runs. Once this returns, nothing is written to the descriptor."""
-        lib.ikey_py_drop(self._native)
+        drop(self._native)
 
 
 class Event:
@@ -281,13 +284,15 @@ class Event:
         else:
             self.raw = unpack(given.raw, given.raw_length)
             self.vectors = NO_VECTORS
+            if given.is_empty:
+                gc(given, None)
 
 
 def _view(given: Held, start: object, size: int) -> memoryview:
     """Memory of what was given, which stays as long as the view does. Nothing is copied."""
     # The view holds the pointer, and the pointer what would be called at its end. It is no Python
     # code (see `_held`).
-    kept = ffi.gc(start, [given].append)
+    kept = gc(start, [given].append)
     return memoryview(ffi.buffer(kept, size)).toreadonly()
 
 
@@ -300,7 +305,7 @@ def _check(status: int, given: Held) -> None:
 def _raise(given: Held) -> NoReturn:
     facts = decode(unpack(given.head, given.head_length))
     # The traceback keeps it alive.
-    lib.ikey_py_drop(given)
+    drop(given)
     raise exception(facts)
 
 
@@ -323,4 +328,4 @@ def _held() -> Held:
     It exists before the call that fills it, so an exception from a signal handler at any point
     leaks nothing.
     """
-    return ffi.gc(ffi.new(HELD), lib.ikey_py_drop)
+    return gc(new(HELD), drop)

@@ -1,5 +1,6 @@
 // The bodies of `_native.h`.
 
+#include <string.h>
 #include <unistd.h>
 
 #define BYTES(text) (const uint8_t *)(text)
@@ -30,6 +31,21 @@ static int32_t ikey_py_view(ikey_py_held *given, int32_t status)
         ikey_event_vectors(given->event, &given->values, &given->rows, &given->columns, NULL);
     }
     return status;
+}
+
+// Copies an event that is small, and frees it.
+static void ikey_py_settle(ikey_py_held *given)
+{
+    size_t length = given->head_length + given->raw_length;
+    if (given->event != NULL && given->error == NULL && given->rows == 0 && length <= sizeof given->small) {
+        memcpy(given->small, given->head, given->head_length);
+        memcpy(given->small + given->head_length, given->raw, given->raw_length);
+        given->head = given->small;
+        given->raw = given->small + given->head_length;
+        ikey_event_free(given->event);
+        given->event = NULL;
+    }
+    given->is_empty = given->event == NULL && given->error == NULL && given->op == NULL;
 }
 
 static int32_t ikey_py_client_new(const char *options, size_t length, ikey_py_held *given)
@@ -71,7 +87,9 @@ static int32_t ikey_py_op_submit(ikey_py_held *client, const char *name, size_t 
 
 static int32_t ikey_py_op_next(ikey_py_held *op, int32_t timeout_ms, ikey_py_held *given)
 {
-    return ikey_py_view(given, ikey_op_next(op->op, timeout_ms, &given->event, &given->error));
+    int32_t status = ikey_py_view(given, ikey_op_next(op->op, timeout_ms, &given->event, &given->error));
+    ikey_py_settle(given);
+    return status;
 }
 
 static void ikey_py_op_free(ikey_py_held *op)
@@ -90,6 +108,7 @@ static int32_t ikey_py_op_result(ikey_py_held *client, const char *name, size_t 
     status = ikey_py_op_next(given, timeout_ms, given);
     if (status == IKEY_OK && given->kind == IKEY_EVENT_DATA) {
         ikey_py_op_free(given);
+        ikey_py_settle(given);
     }
     return status;
 }
@@ -140,5 +159,6 @@ static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_
             given->head = (const char *)bytes;
         }
     }
+    ikey_py_settle(given);
     return status;
 }

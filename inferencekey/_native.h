@@ -3,6 +3,9 @@
 
 // The handles that a Python object or a call holds, and views into what it was given last: the head, the raw bytes and the
 // vectors of `event`, or the JSON of `error` as head. All 0 when made; `ikey_py_drop` frees it.
+//
+// Most events are small. Those are copied to `small`, and freed: where no handle is left, `is_empty`, Python need not cross
+// to free one, and so not hand its lock to another thread a second time in a call.
 typedef struct {
     ikey_client *client;
     ikey_op *op;
@@ -18,6 +21,8 @@ typedef struct {
     const double *values;
     size_t rows;
     size_t columns;
+    int32_t is_empty;
+    char small[1792];
 } ikey_py_held;
 
 // Frees the handles, and forgets them. It is no Python code: there a signal handler might raise where nobody can catch it.

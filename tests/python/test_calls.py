@@ -24,11 +24,15 @@ from inferencekey import (
     OnDrift,
     PermissionDenied,
     ReadinessEvent,
+    TextResult,
     ValidationError,
     WaitTimeout,
     WorkloadFailed,
     WorkloadSpec,
+    _ffi,
 )
+from inferencekey._chat import text_result
+from inferencekey._ffi import lib
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -444,3 +448,24 @@ def test_connections_are_reused() -> None:
         for _ in range(3):
             bot.generate_text(prompt="Hi")
         assert len(double.journal.connections) == 1
+
+
+def test_answers_of_every_size_arrive_whole_and_small_ones_leave_nothing_to_free() -> None:
+    """Small events are copied and freed in the crossing that brings them (`_native.h`)."""
+    lengths = [0, 1, *range(600, 900, 7), 5000]
+    answers = [answer(completion("\N{SNOWMAN}" * length)) for length in lengths]
+    with Double(*answers) as double:
+        handle = endpoint(double)._handle()
+        live = lib.ikey_live_objects()
+        left = set()
+        for length in lengths:
+            running = _ffi.Operation(None)
+            event = running.result(handle, "generate_text", b'{"prompt":"Hi"}')
+            assert event is not None
+            left.add(lib.ikey_live_objects() - live)
+            result = text_result(event, TextResult)
+            assert result.text == "\N{SNOWMAN}" * length
+            assert result.raw["choices"][0]["message"]["content"] == result.text
+            assert (result.model, result.finish_reason) == ("m-1", "stop")
+            del running
+    assert left == {0, 1}
