@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from typing import Any
 
-from inferencekey import AsyncEndpoint, AsyncManagementClient
+from inferencekey import AsyncEndpoint, AsyncManagementClient, AsyncTextMap, AsyncTextStream
 from inferencekey._async.ephemeral import AsyncEphemeral
 
 _WRAPPED = (AsyncManagementClient, AsyncEphemeral, AsyncEndpoint)
@@ -39,6 +39,43 @@ class Blocking:
         asyncio.run(self._target.__aexit__(*error))
 
 
+class OnLoop:
+    """A stream or a map: each step runs the loop that it is bound to."""
+
+    def __init__(self, items: AsyncTextStream | AsyncTextMap[Any]) -> None:
+        self._items = items
+        self._loop = asyncio.new_event_loop()
+        # A stream is sent here, as the blocking endpoint does it.
+        self._run(items.__aenter__())
+
+    def _run(self, awaitable: Any) -> Any:
+        return self._loop.run_until_complete(awaitable)
+
+    def __iter__(self) -> OnLoop:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return self._run(self._items.__anext__())
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+    def close(self) -> None:
+        """Does not wait, so it needs no loop."""
+        self._items.close()
+
+    def __enter__(self) -> OnLoop:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._run(self._items.__aexit__(*error))
+
+    def __del__(self) -> None:
+        self._loop.close()
+
+
 def blocking(value: Any) -> Any:
     """What a test may use like the blocking client's."""
+    if isinstance(value, (AsyncTextStream, AsyncTextMap)):
+        return OnLoop(value)
     return Blocking(value) if isinstance(value, _WRAPPED) else value

@@ -7,6 +7,8 @@ from typing import Any
 from double import Double
 
 from inferencekey import (
+    AsyncDataClient,
+    AsyncEndpoint,
     AsyncManagementClient,
     DataClient,
     Endpoint,
@@ -43,6 +45,12 @@ def data(double: Double, **options: Any) -> DataClient:
 def endpoint(double: Double, **options: Any) -> Endpoint:
     """The endpoint of the workload `bot`."""
     return data(double, **options).endpoint("bot")
+
+
+def async_endpoint(double: Double, **options: Any) -> AsyncEndpoint:
+    """The same, awaited."""
+    given = {"base_url": double.url, "project": "acme", "api_key": API_KEY, **options}
+    return AsyncDataClient(**given).endpoint("bot")
 
 
 def completion(text: str, **more: object) -> dict[str, object]:

@@ -13,14 +13,13 @@ from itertools import count
 from typing import Any
 
 import pytest
+from aio import blocking
 from child import run, running
-from clients import API_KEY, completion, endpoint
+from clients import async_endpoint, completion, endpoint
 from double import HANG, Connection, Double, Pause, Request, Step, Until, answer
 
 import inferencekey
 from inferencekey import (
-    AsyncDataClient,
-    AsyncEndpoint,
     AsyncTextMap,
     ConfigurationError,
     MapResult,
@@ -36,64 +35,15 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 LIMITED = answer({"error": {"code": "rate_limited"}}, 429, {"retry-after": "0"})
 
 
-class OnLoop:
-    """An async map behind the blocking interface: each step runs the loop."""
-
-    def __init__(self, items: AsyncTextMap[Any], loops: list[asyncio.AbstractEventLoop]) -> None:
-        self._items = items
-        # The one loop, until the test is over.
-        self._loops = loops
-
-    def __iter__(self) -> OnLoop:
-        return self
-
-    def __next__(self) -> Any:
-        try:
-            return self._run(self._items.__anext__())
-        except StopAsyncIteration:
-            raise StopIteration from None
-
-    def _run(self, awaitable: Any) -> Any:
-        return self._loops[0].run_until_complete(awaitable)
-
-    def close(self) -> None:
-        """Does not wait, so it needs no loop."""
-        self._items.close()
-
-    def __enter__(self) -> OnLoop:
-        return self._run(self._items.__aenter__()) and self
-
-    def __exit__(self, *error: Any) -> None:
-        self._run(self._items.__aexit__(*error))
-
-
 Bot = Callable[..., Any]
 
 
 @pytest.fixture(params=["blocking", "async"])
-def bot(request: pytest.FixtureRequest) -> Iterator[Bot]:
+def bot(request: pytest.FixtureRequest) -> Bot:
     """Makes an endpoint of the double, of either kind."""
     if request.param == "blocking":
-        yield endpoint
-        return
-    loops = [asyncio.new_event_loop()]
-
-    class Awaited:
-        def __init__(self, double: Double, **options: Any) -> None:
-            self._endpoint = async_endpoint(double, **options)
-            self._client = self._endpoint._client
-
-        def map(self, prompts: Any, **options: Any) -> OnLoop:
-            return OnLoop(self._endpoint.map(prompts, **options), loops)
-
-    yield Awaited
-    loops.pop().close()
-
-
-def async_endpoint(double: Double, **options: Any) -> AsyncEndpoint:
-    """The endpoint of the workload `bot`."""
-    given = {"base_url": double.url, "project": "acme", "api_key": API_KEY, **options}
-    return AsyncDataClient(**given).endpoint("bot")
+        return endpoint
+    return lambda double, **options: blocking(async_endpoint(double, **options))
 
 
 def asked(request: Request) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from aio import blocking
 from authority import Authority, make_authority
-from clients import async_management
-from double import Double
+from clients import async_endpoint, async_management
 
 
 @pytest.fixture(scope="session")
@@ -21,8 +21,15 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def either_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs the tests of a module with the client of either kind: they make theirs by name."""
 
-    def management(double: Double, **options: Any) -> Any:
-        return blocking(async_management(double, **options))
-
+    made: dict[str, Callable[..., Any]] = {
+        "management": async_management,
+        "endpoint": async_endpoint,
+    }
     if request.param == "async":
-        monkeypatch.setattr(request.module, "management", management)
+        for name, make in made.items():
+            if hasattr(request.module, name):
+                monkeypatch.setattr(request.module, name, _blocking(make))
+
+
+def _blocking(make: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda double, **options: blocking(make(double, **options))

@@ -31,6 +31,8 @@ from inferencekey import (
     ValidationError,
 )
 
+pytestmark = pytest.mark.usefixtures("either_kind")
+
 # No test waits for a pause that it does not look at.
 AT_ONCE = RetryPolicy(first_pause=0)
 
@@ -355,6 +357,8 @@ def test_what_the_hook_raises_ends_the_call(
         assert bot.generate_text(prompt="Hi").text == "Hi"
 
 
+# A hook cannot wait for the loop that calls it.
+@pytest.mark.parametrize("either_kind", ["blocking"], indirect=True)
 def test_the_hook_may_use_the_same_client() -> None:
     """No lock is held while it runs."""
     seen: list[object] = []

@@ -45,6 +45,8 @@ from inferencekey import (
     WorkloadFailed,
 )
 
+pytestmark = pytest.mark.usefixtures("either_kind")
+
 TIMEOUT = 0.4
 # faults.md allows 250 ms; the rest is for a busy machine.
 LATE = 2.0
@@ -122,6 +124,8 @@ def test_a_broken_stream_is_opened_again() -> None:
     assert len(told) == len(BROKEN)
 
 
+# In an event loop nothing is shown unless it is asked for.
+@pytest.mark.parametrize("either_kind", ["blocking"], indirect=True)
 def test_a_lost_connection_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
     """A log says that nothing comes, and why; then it goes on."""
     with Double([HEAD, EVENT, FIN], READY) as double:
@@ -204,6 +208,8 @@ def test_the_stream_is_closed_when_the_callback_raises() -> None:
         assert double.journal.connections[0].closed.wait(5)
 
 
+# A callback cannot wait for the loop that calls it.
+@pytest.mark.parametrize("either_kind", ["blocking"], indirect=True)
 def test_a_callback_may_delete_the_workload() -> None:
     """Then the platform's next word ends the wait."""
     deleted = threading.Event()
