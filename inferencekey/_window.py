@@ -175,9 +175,8 @@ def another_reads(kind: str) -> ValidationError:
 
 
 def _refuse(field: str, expected: str, given: object) -> NoReturn:
-    # Of a prompt nothing is shown: it may be anything.
-    is_shown = field != "prompts" and isinstance(given, (str, int, float))
-    shown = repr(given)[:40] if is_shown else f"of type {type(given).__name__}"
+    # Text is not shown: it may be anything.
+    shown = repr(given) if isinstance(given, (int, float)) else f"of type {type(given).__name__}"
     raise ValidationError(
         f"map: `{field}` must be {expected}; it is {shown}", field=field, operation="map"
     )
