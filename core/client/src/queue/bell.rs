@@ -9,9 +9,12 @@ use rustix::io::ioctl_fionbio;
 
 use crate::driver::Source;
 
-/// A pipe that holds at most one byte: the byte is there exactly while somebody has rung and nobody has answered.
+/// A pipe, written to only while the reactor sleeps: before it falls asleep it looks at everything that others ring for.
+///
+/// Whoever rings has changed something before, and the reactor looks after it has said that it is asleep. Each exchange of
+/// `asleep` sees what was done before the one that precedes it: so either the reactor sees the change, or the ring wakes it.
 pub(super) struct Bell {
-    rung: AtomicBool,
+    asleep: AtomicBool,
     reader: Arc<PipeReader>,
     writer: PipeWriter,
 }
@@ -20,25 +23,31 @@ impl Bell {
     pub(super) fn new() -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
         ioctl_fionbio(&reader, true)?;
-        Ok(Self { rung: AtomicBool::new(false), reader: Arc::new(reader), writer })
+        Ok(Self { asleep: AtomicBool::new(false), reader: Arc::new(reader), writer })
     }
 
-    /// Wakes the reactor; rings before its next answer are one. Writing cannot block: the pipe is empty then.
+    /// Wakes the reactor if it sleeps. Writing cannot block: a pipe has room for more than one byte from each thread.
     pub(super) fn ring(&self) {
-        if !self.rung.swap(true, Ordering::AcqRel) {
+        if self.asleep.swap(false, Ordering::AcqRel) {
             // A broken pipe means that the reactor is gone; there is nobody left to wake. After any other failure the
-            // reactor comes by at the end of its slice, and the next ring tries again.
-            let written = (&self.writer).write_all(&[1]);
-            self.rung.fetch_and(written.is_ok(), Ordering::AcqRel);
+            // reactor comes by at the end of its slice.
+            let _ = (&self.writer).write_all(&[1]);
         }
     }
 
-    /// Called by the reactor when the pipe may be readable, before it looks at what changed.
-    pub(super) fn answer(&self) {
-        // If it fails, the worst is one round without work. It does not block, though the byte may be missing: when
-        // poll(2) fails, every source counts as ready.
-        let _ = (&*self.reader).read(&mut [0]);
-        self.rung.store(false, Ordering::Release);
+    /// Called by the reactor before it looks whether there is something to do, and sleeps if there is nothing.
+    pub(super) fn fall_asleep(&self) {
+        self.asleep.swap(true, Ordering::AcqRel);
+    }
+
+    /// Called by the reactor after its sleep. `rung`: the pipe may be readable.
+    pub(super) fn wake_up(&self, rung: bool) {
+        self.asleep.swap(false, Ordering::AcqRel);
+        if rung {
+            // If it fails, the worst is one round without work. It does not block, though the byte may be missing: when
+            // poll(2) fails, every source counts as ready.
+            let _ = (&*self.reader).read(&mut [0; 16]);
+        }
     }
 
     /// What the reactor watches.

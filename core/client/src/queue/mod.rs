@@ -51,6 +51,8 @@ struct State {
     ready: VecDeque<Waiting>,
     /// The notices of the last [`Queue::take`], which their operations wait behind.
     told: Vec<Room>,
+    /// Threads in [`Queue::take`] that wait.
+    takers: usize,
     closed: bool,
 }
 
@@ -190,6 +192,7 @@ impl Shared {
     fn wait_for_outcomes(&self, wait: Option<Duration>) -> MutexGuard<'_, State> {
         let until = wait.and_then(|wait| Instant::now().checked_add(wait));
         let mut state = self.lock();
+        state.takers += 1;
         while state.ready.is_empty() {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             if left == Some(Duration::ZERO) {
@@ -203,6 +206,7 @@ impl Shared {
                 None => self.something_to_take.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
+        state.takers -= 1;
         state
     }
 }

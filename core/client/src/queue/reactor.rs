@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::bell::{Bell, TaskWaker};
 use super::{BACKLOG, Room, Shared, Submitted, Taken, Waiting};
@@ -17,6 +17,10 @@ use crate::threads;
 
 /// A cancel by token or by closing a client rings no bell; it is seen at the latest after this long.
 const SLICE: Duration = Duration::from_millis(50);
+
+/// How often a task that has woken itself is polled again at once. hyper does that when it is asked for more; one that never
+/// stops doing it keeps no other from running.
+const MOST_WAKES: usize = 4;
 
 /// Starts the thread; it ends when the queue is closed.
 pub(super) fn start(shared: Arc<Shared>, wake: Option<Box<dyn Fn() + Send>>) -> io::Result<()> {
@@ -51,7 +55,8 @@ impl Reactor {
 
     fn poll_tasks(&mut self) -> Vec<Waiting> {
         let mut outcomes = Vec::new();
-        self.tasks.retain_mut(|task| !task.is_due() || task.poll(&mut outcomes));
+        let now = now();
+        self.tasks.retain_mut(|task| !task.is_due(now) || task.poll(&mut outcomes));
         outcomes
     }
 
@@ -67,8 +72,11 @@ impl Reactor {
             }
         }
         state.ready.extend(outcomes);
+        let is_awaited = state.takers > 0;
         drop(state);
-        self.shared.something_to_take.notify_all();
+        if is_awaited {
+            self.shared.something_to_take.notify_all();
+        }
         if let (true, Some(wake)) = (was_empty, &self.wake) {
             wake();
         }
@@ -78,6 +86,7 @@ impl Reactor {
     fn sleep(&mut self) {
         let mut all = Interests::default();
         all.sources.push((self.shared.bell.source(), Direction::Read));
+        self.shared.bell.fall_asleep();
         for task in &mut self.tasks {
             // Asked once: the host may make room or pause at any moment; for what lets a task go on it rings.
             task.is_watched = task.may_run();
@@ -86,17 +95,25 @@ impl Reactor {
             all.sources.extend(task.interests.sources.iter().cloned());
             all.wake_at = all.wake_at.into_iter().chain(task.interests.wake_at).min();
         }
-        let pause = if self.tasks.iter().any(Task::is_due) { Duration::ZERO } else { SLICE };
-        let Ok(ready) = sleep(&all, pause) else { return };
-        if ready[0] {
-            self.shared.bell.answer();
-        }
+        let pause = if self.has_work() { Duration::ZERO } else { SLICE };
+        let slept = sleep(&all, pause);
+        self.shared.bell.wake_up(slept.as_ref().is_ok_and(|ready| ready[0]));
+        let Ok(ready) = slept else { return };
         let mut ready = &ready[1..];
         for task in self.tasks.iter_mut().filter(|task| task.is_watched) {
             let (own, rest) = ready.split_at(task.interests.sources.len());
             task.runnable |= own.contains(&true);
             ready = rest;
         }
+    }
+
+    /// Is there something that nothing would wake the reactor for?
+    fn has_work(&self) -> bool {
+        let state = self.shared.lock();
+        let is_called = state.closed || !state.submitted.is_empty();
+        drop(state);
+        let now = now();
+        is_called || self.tasks.iter().any(|task| task.is_due(now))
     }
 }
 
@@ -136,23 +153,32 @@ impl Task {
         self.has_room() && !self.paused.load(Ordering::Acquire)
     }
 
-    fn is_due(&self) -> bool {
+    fn is_woken(&self) -> bool {
+        self.waker.woken.load(Ordering::Acquire)
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
         self.operation.is_cancelled()
             || self.may_run()
                 && (self.runnable
-                    || self.waker.woken.load(Ordering::Acquire)
-                    || self.interests.wake_at.is_some_and(|instant| now() >= instant))
+                    || self.is_woken()
+                    || self.interests.wake_at.is_some_and(|instant| now >= instant))
     }
 
     /// Moves the operation on until it waits or its backlog is full; false once it has ended.
     fn poll(&mut self, outcomes: &mut Vec<Waiting>) -> bool {
         let waker = Waker::from(Arc::clone(&self.waker));
         let mut context = Context::from_waker(&waker);
-        self.waker.woken.store(false, Ordering::Release);
+        let mut wakes = 0;
         loop {
+            self.waker.woken.swap(false, Ordering::AcqRel);
             let (polled, interests) = collect(|| poll_next(&mut self.operation, &mut context));
             self.interests = interests;
             let Poll::Ready(outcome) = polled else {
+                if self.is_woken() && wakes < MOST_WAKES {
+                    wakes += 1;
+                    continue;
+                }
                 self.runnable = false;
                 return true;
             };
