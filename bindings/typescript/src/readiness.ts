@@ -1,0 +1,74 @@
+/** The way of a workload to `ready`. */
+import { Display } from "./display";
+import { Operation, type Course } from "./operation";
+import { milliseconds, renamed, type Names } from "./options";
+import { readinessEvent, type ReadinessEvent, type ReadinessHead } from "./results";
+
+export interface ReadinessOptions {
+  project?: string;
+  /** From this call; reconnects and pauses count. Default 600,000; 0 fails at once, `Infinity` waits for ever. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface WaitOptions extends ReadinessOptions {
+  /** Gets every event, in place of the display; what it throws comes out unchanged. */
+  onProgress?: (event: ReadinessEvent) => void;
+  /** No display. */
+  silent?: boolean;
+}
+
+const READINESS: Names = { project: "project", timeoutMs: "timeout_ms", signal: "signal" };
+const WAIT: Names = { ...READINESS, onProgress: "on_progress", silent: "silent" };
+
+type Courses = (signal: AbortSignal | undefined) => Course;
+
+/** Resolves when the workload is ready. */
+export async function waitUntilReady(
+  courses: Courses,
+  workloadSlug: string,
+  options: WaitOptions | undefined,
+): Promise<void> {
+  const { on_progress: onProgress, silent, ...request } = renamed("options", options, WAIT);
+  const events = followed(courses, workloadSlug, request);
+  if (onProgress !== undefined || silent === true) {
+    for await (const event of events) (onProgress as WaitOptions["onProgress"])?.(event);
+    return;
+  }
+  const display = new Display(workloadSlug);
+  try {
+    for await (const event of events) display.show(event);
+  } finally {
+    display.end();
+  }
+}
+
+/** The events, the last one `ready`. */
+export async function* readiness(
+  courses: Courses,
+  workloadSlug: string,
+  options: ReadinessOptions | undefined,
+): AsyncGenerator<ReadinessEvent, void, unknown> {
+  yield* followed(courses, workloadSlug, renamed("options", options, READINESS));
+}
+
+async function* followed(
+  courses: Courses,
+  workloadSlug: string,
+  given: Record<string, unknown>,
+): AsyncGenerator<ReadinessEvent, void, unknown> {
+  const { signal, timeout_ms: timeout = 600_000, ...request } = given;
+  const limit = milliseconds("timeoutMs", timeout);
+  const operation = new Operation(courses(signal as AbortSignal | undefined), "wait_until_ready", {
+    ...request,
+    workload_slug: workloadSlug,
+    timeout_ms: timeout === Infinity ? null : limit,
+  });
+  try {
+    for (let event = await operation.next(); event !== undefined; event = await operation.next()) {
+      yield readinessEvent(JSON.parse(event.head) as ReadinessHead);
+    }
+  } finally {
+    operation.free();
+  }
+}

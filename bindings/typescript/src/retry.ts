@@ -1,0 +1,66 @@
+/** How often a client tries again, and what it tells about it. */
+import { fromCore, type CoreError, type InferenceKeyError } from "./errors";
+import { milliseconds, renamed, type Names } from "./options";
+
+/** How often and how long a client tries again, where a repeat is safe (wire.md 5.5). */
+export interface RetryPolicy {
+  /** Sends after the first. Default 2. */
+  retries?: number;
+  /** Longest first pause: the real one is drawn between a fifth of it and it; the next ones double. Default 500. */
+  firstPauseMs?: number;
+  /** Where the doubling ends. Default 8,000. */
+  longestPauseMs?: number;
+  /** A `retry-after` beyond this is not waited for: the error comes at once. Default 120,000. */
+  longestPushbackMs?: number;
+  /** Tokens that all calls of the client share: a repeat costs 5, after a timeout 10; a success brings 1 back. Default 100. */
+  budget?: number;
+}
+
+/** A request is about to go out again: what `onRetry` is given. */
+export interface Retry {
+  /** `ensure`, `generate_text`, … */
+  readonly operation: string;
+  /** Requests sent for this call up to now. */
+  readonly attempts: number;
+  readonly pauseMs: number;
+  /** Why: what the call would have thrown. */
+  readonly error: InferenceKeyError;
+  /** `retry`, `warming` (of an endpoint), or `reopen` (readiness is asked for again). */
+  readonly reason: "retry" | "warming" | "reopen";
+}
+
+const POLICY: Names = {
+  retries: "retries",
+  firstPauseMs: "first_pause_ms",
+  longestPauseMs: "longest_pause_ms",
+  longestPushbackMs: "longest_pushback_ms",
+  budget: "budget",
+};
+
+/** The core's option `retries`. */
+export function retriesToCore(retries: unknown): unknown {
+  if (typeof retries !== "object" || retries === null) return retries;
+  const policy = renamed("retries", retries, POLICY);
+  for (const [name, value] of Object.entries(policy)) {
+    if (name.endsWith("_ms")) policy[name] = milliseconds(`retries.${name}`, value);
+  }
+  return policy;
+}
+
+type Notice = { notice: string; pause_ms: number; error: CoreError };
+
+/** Gives a notice of the core to the hook, if it tells of a repeat. */
+export function tellRetry(notice: Notice, onRetry: (retry: Retry) => void): void {
+  const { notice: reason } = notice;
+  if (reason !== "retry" && reason !== "warming" && reason !== "reopen") return;
+  const error = fromCore(notice.error);
+  onRetry({
+    operation: error.operation ?? "",
+    attempts: error.attempts ?? 0,
+    pauseMs: notice.pause_ms,
+    error,
+    reason,
+  });
+}
+
+export type { Notice };

@@ -1,0 +1,25 @@
+/** SIGINT, SIGTERM and SIGHUP delete what this process created, and then do what they did before. */
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const cleanUps = new Set<() => Promise<void>>();
+
+/** Runs `cleanUp` before such a signal ends the process; gives what forgets it. */
+export function onExitSignals(cleanUp: () => Promise<void>): () => void {
+  if (cleanUps.size === 0) for (const signal of SIGNALS) process.on(signal, handle);
+  cleanUps.add(cleanUp);
+  return () => {
+    cleanUps.delete(cleanUp);
+    if (cleanUps.size === 0) for (const signal of SIGNALS) process.off(signal, handle);
+  };
+}
+
+function handle(signal: NodeJS.Signals): void {
+  // Whoever else listens decides what the signal does, as without us.
+  const alone = process.listenerCount(signal) === 1;
+  void Promise.all([...cleanUps].map((cleanUp) => cleanUp())).then(() => {
+    if (!alone) return;
+    for (const name of SIGNALS) process.off(name, handle);
+    // By the signal itself, so that whoever waits for the process sees what ended it.
+    process.kill(process.pid, signal);
+  });
+}
