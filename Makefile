@@ -10,11 +10,13 @@ BIN := $(VENV)/bin
 CARGO := cargo
 CARGO_IN_CORE := cd core && $(CARGO)
 BENCH := build/bench
+TS := bindings/typescript
 TARGET ?= sse
 SECONDS ?= 60
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
 RUST_SOURCES := $(shell find core -path core/target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
+TS_SOURCES := $(wildcard $(TS)/src/*.ts $(TS)/*.json $(TS)/native/Cargo.* $(TS)/native/src/*.rs)
 BUILD_SOURCES := $(RUST_SOURCES) include/inferencekey.h $(wildcard inferencekey/_native.[hc]) build_ffi.py setup.py pyproject.toml
 
 .PHONY: help
@@ -28,7 +30,7 @@ demo: $(VENV)/.built ## Build, start the embedded platform, run the whole main j
 	@$(BIN)/inferencekey local exec -- $(BIN)/python examples/tour.py
 
 .PHONY: test
-test: lint header-check docs test-rust test-c test-python guards test-package ## Run everything that CI runs
+test: lint header-check docs test-rust test-c test-python guards test-typescript test-package ## Run everything that CI runs
 
 # --- Parts of `make test` --------------------------------------------------------------------------------------------
 
@@ -38,6 +40,8 @@ lint: $(VENV)/.dev ## Check formatting, clippy, ruff and mypy --strict
 	$(CARGO_IN_CORE) clippy --quiet --locked --all-targets -- -D warnings
 	cd bench/native && $(CARGO) fmt --all --check
 	cd bench/native && $(CARGO) clippy --quiet --locked --all-targets --target-dir ../../build/native -- -D warnings
+	cd $(TS)/native && $(CARGO) fmt --all --check
+	cd $(TS)/native && $(CARGO) clippy --quiet --locked --all-targets -- -D warnings
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
@@ -57,6 +61,10 @@ test-python: $(VENV)/.built $(VENV)/.dev ## Run the Python tests, end to end ove
 .PHONY: guards
 guards: $(VENV)/.built ## Count what calls cost (system calls, allocations, crossings, memory) and compare with the bounds
 	$(BIN)/python tests/guards
+
+.PHONY: test-typescript
+test-typescript: $(TS)/dist/.built $(VENV)/.built ## Run the TypeScript tests, end to end over the embedded platform
+	$(BIN)/inferencekey local exec -- npm --prefix $(TS) test --silent
 
 .PHONY: test-package
 test-package: $(VENV)/.built $(VENV)/.dev ## Build sdist and wheel, install each into an empty venv and use it
@@ -129,6 +137,18 @@ $(VENV)/.built: $(BUILD_SOURCES) $(VENV)/.run
 	$(PIP_INSTALL) --no-build-isolation --no-deps --editable .
 	@touch $@
 
+.PHONY: typescript
+typescript: $(TS)/dist/.built ## Build the addon and the TypeScript package in bindings/typescript
+
+$(TS)/node_modules/.package-lock.json: $(TS)/package-lock.json
+	npm --prefix $(TS) ci --silent --no-audit --no-fund
+	@touch $@
+
+$(TS)/dist/.built: $(RUST_SOURCES) $(TS_SOURCES) $(TS)/node_modules/.package-lock.json
+	@echo "building the addon for Node.js (some minutes the first time)"
+	npm --prefix $(TS) run --silent build >$(TS)/dist.log 2>&1 || { cat $(TS)/dist.log; exit 1; }
+	@touch $@
+
 # The benchmark has a venv of its own: the wheel is measured as users get it, beside its peers.
 $(BENCH)/.peers: requirements/bench.lock
 	$(PYTHON) -m venv $(BENCH)/venv
@@ -187,5 +207,5 @@ models: ## Train the bundled models anew (about 40 minutes on two cores; see too
 
 .PHONY: clean
 clean: ## Remove everything that was built
-	rm -rf $(VENV) build dist core/target *.egg-info
+	rm -rf $(VENV) build dist core/target *.egg-info $(TS)/dist $(TS)/native/target $(TS)/node_modules $(TS)/*.node
 	rm -f inferencekey/_native*.so inferencekey/libinferencekey.*

@@ -4,7 +4,8 @@ import { inspect } from "node:util";
 import { ConfigurationError } from "./errors";
 import { encode } from "./json";
 import { guarded, NativeClient } from "./native";
-import { renamed, milliseconds, withClocks, type Clocks, type Names } from "./options";
+import type { Names } from "./names";
+import { milliseconds, renamed, withClocks, type Clocks } from "./options";
 import type { Course } from "./operation";
 import { retriesToCore, type Retry, type RetryPolicy } from "./retry";
 
@@ -25,17 +26,6 @@ export interface ClientOptions extends Clocks {
   /** Permit plain http to hosts other than loopback. */
   allowHttp?: boolean;
 }
-
-export const CLIENT: Names = {
-  baseUrl: "base_url",
-  project: "project",
-  retries: "retries",
-  onRetry: "on_retry",
-  caBundle: "ca_bundle",
-  allowHttp: "allow_http",
-  timeoutMs: "timeout_ms",
-  timeouts: "timeouts",
-};
 
 /** The facts of a client that may be shown. */
 interface Description {
@@ -85,7 +75,7 @@ export const FROM_ENV = Symbol("from the environment");
 /** A client of one plane: `close()`, or `using`, ends its calls. Without it nothing is left open that a program waits for. */
 export abstract class Client extends Handle {
   protected constructor(plane: "control" | "data", names: Names, options: object, source: symbol | undefined) {
-    const given = renamed("options", options, { ...CLIENT, ...names });
+    const given = renamed("options", options, names);
     const { on_retry: onRetry, ...others } = given;
     if (onRetry !== undefined && typeof onRetry !== "function") {
       throw new ConfigurationError("`onRetry` must be a function", { code: "configuration", field: "onRetry" });

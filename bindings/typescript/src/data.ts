@@ -3,7 +3,8 @@ import { Client, FROM_ENV, Handle, type ClientOptions } from "./client";
 import { encode } from "./json";
 import { guarded, type NativeClient } from "./native";
 import { call } from "./operation";
-import { CALL, renamed, withClocks, type Clocks, type Names } from "./options";
+import { CALL, CHAT, DATA_CLIENT, EMBED, ENDPOINT, STREAM, type Names } from "./names";
+import { renamed, withClocks, type Clocks } from "./options";
 import type { Retry } from "./retry";
 import {
   Embeddings,
@@ -62,23 +63,6 @@ export interface EmbedParams extends CallOptions {
   concurrency?: number;
 }
 
-const DATA: Names = { apiKey: "api_key", coldStartMs: "cold_start_ms" };
-const CHAT: Names = {
-  ...CALL,
-  prompt: "prompt",
-  messages: "messages",
-  temperature: "temperature",
-  maxTokens: "max_tokens",
-};
-const STREAM: Names = { ...CHAT, onTruncated: "on_truncated" };
-const EMBED: Names = {
-  ...CALL,
-  input: "input",
-  encodingFormat: "encoding_format",
-  batchSize: "batch_size",
-  concurrency: "concurrency",
-};
-
 /** Reaches the models of a project's workloads. */
 export class DataClient extends Client {
   /**
@@ -90,7 +74,7 @@ export class DataClient extends Client {
   /** @internal */
   constructor(options: DataClientOptions, fromEnv: typeof FROM_ENV);
   constructor(options: DataClientOptions, fromEnv?: typeof FROM_ENV) {
-    super("data", DATA, options, fromEnv);
+    super("data", DATA_CLIENT, options, fromEnv);
   }
 
   /**
@@ -108,7 +92,7 @@ export class DataClient extends Client {
    * control token, `ValidationError` for a slug that cannot be one.
    */
   endpoint(workloadSlug: string, options: { apiKey?: string } = {}): Endpoint {
-    const given = renamed("options", options, { apiKey: "api_key" });
+    const given = renamed("options", options, ENDPOINT);
     const address = encode("endpoint", { ...given, workload_slug: workloadSlug });
     return new Endpoint(guarded(() => this.native.endpoint(address)), this.onRetry);
   }

@@ -3,7 +3,8 @@ import { randomUUID } from "node:crypto";
 
 import { DataClient, Endpoint } from "./data";
 import { ask, type Course } from "./operation";
-import { renamed, type Names } from "./options";
+import { EPHEMERAL } from "./names";
+import { renamed } from "./options";
 import { waitUntilReady, type WaitOptions } from "./readiness";
 import { onExitSignals } from "./signals";
 import { specToCore, type WorkloadSpec } from "./spec";
@@ -18,15 +19,6 @@ export interface Ephemeral extends Endpoint, AsyncDisposable {
   /** True if this call removed it; false if it was there before, or is gone already. */
   delete(): Promise<boolean>;
 }
-
-const OPTIONS: Names = {
-  project: "project",
-  apiKey: "apiKey",
-  timeoutMs: "timeoutMs",
-  onProgress: "onProgress",
-  silent: "silent",
-  signal: "signal",
-};
 
 type Courses = (signal: AbortSignal | undefined) => Course;
 
@@ -53,8 +45,8 @@ export async function ephemeral(
   spec: WorkloadSpec,
   options: EphemeralOptions | undefined,
 ): Promise<Ephemeral> {
-  const given = renamed("options", options, OPTIONS) as EphemeralOptions;
-  const { apiKey, project, signal, ...wait } = given;
+  renamed("options", options, EPHEMERAL);
+  const { apiKey, project, signal, ...wait } = options ?? {};
   const client = dataClient(beside, project ?? spec.project, apiKey);
   const endpoint = client.endpoint(spec.slug);
   const lease = new Lease(courses, spec.slug);

@@ -2,6 +2,7 @@
  * Every way in which a call can fail (wire.md 5.1). Beside these only the reason of an aborted signal and what a
  * callback of the caller throws come out of the package.
  */
+import { callersPath } from "./names";
 import { Plan } from "./plan";
 import type { ReadinessEvent, TextChunk } from "./results";
 import { readinessEvent } from "./results";
@@ -53,7 +54,7 @@ export class InferenceKeyError extends Error {
   readonly host?: string;
   /** `ensure`, `generate_text`, …: the names are the same in every language. */
   readonly operation?: string;
-  /** The argument or spec field at fault, by the wire's name: `config.max_model_len`. */
+  /** The argument or spec field at fault: `maxTokens`, `config.max_model_len`. */
   readonly field?: string;
   /** What to do next. */
   readonly hint?: string;
@@ -218,11 +219,8 @@ for (const [name, kind] of Object.entries(CLASSES)) named(kind, name);
 /** An error as the core describes it (docs/c-api.md, "Errors"). */
 export type CoreError = { class: string; message: string } & Record<string, unknown>;
 
-const CAMEL: Record<string, string> = {
-  api_code: "apiCode",
-  request_id: "requestId",
-  retry_after: "retryAfter",
-};
+const camel = (name: string): string =>
+  name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 
 /** What the core calls it, as its class; `texts` are those that the stream had given. */
 export function fromCore(error: CoreError, texts: readonly string[] = []): InferenceKeyError {
@@ -230,7 +228,11 @@ export function fromCore(error: CoreError, texts: readonly string[] = []): Infer
   const kind = name in CLASSES ? CLASSES[name as keyof typeof CLASSES] : ApiError;
   const taken = Object.entries(facts)
     .filter(([, value]) => value !== null)
-    .map(([key, value]) => [CAMEL[key] ?? key, shown(key, value, texts)]);
+    .map(([key, value]) => [camel(key), shown(key, value, texts)]);
+  // What the server names is its own; what is refused here is the caller's.
+  if (typeof facts["field"] === "string" && facts["status"] === null) {
+    taken.push(["field", callersPath(facts["field"])]);
+  }
   return new kind(message, Object.fromEntries(taken));
 }
 

@@ -59,5 +59,6 @@ export type {
 export type { Retry, RetryPolicy } from "./retry";
 export type { EndpointRef, WorkloadSpec } from "./spec";
 export { specFromFile, specsFromFile } from "./spec-file";
+export type { SpecFileOptions } from "./spec-file";
 export { TextStream } from "./stream";
 export type { Workload } from "./workload";

@@ -5,7 +5,8 @@ import { ephemeral, type Ephemeral, type EphemeralOptions } from "./ephemeral";
 import { encode } from "./json";
 import type { OnDrift } from "./enums";
 import { ask } from "./operation";
-import { CALL, renamed, withClocks, type Names } from "./options";
+import { CALL, CONTROL_CLIENT, ENSURE, PLAN, PROJECT, type Names } from "./names";
+import { renamed, withClocks } from "./options";
 import { Plan, type CorePlan } from "./plan";
 import { readiness, waitUntilReady, type ReadinessOptions, type WaitOptions } from "./readiness";
 import { readinessEvent, type ReadinessEvent, type ReadinessHead } from "./results";
@@ -34,11 +35,6 @@ export interface EnsureOptions extends PlanOptions {
   onDrift?: OnDrift | (string & {});
 }
 
-const CONTROL: Names = { sdkToken: "sdk_token" };
-const PROJECT: Names = { ...CALL, project: "project" };
-const PLAN: Names = { ...PROJECT, maxHourlyCostUsd: "max_hourly_cost_usd" };
-const ENSURE: Names = { ...PLAN, onDrift: "on_drift" };
-
 interface EnsureAnswer {
   project_slug: string;
   workload_slug: string;
@@ -58,7 +54,7 @@ export class ManagementClient extends Client {
   /** @internal */
   constructor(options: ManagementClientOptions, source: typeof FROM_ENV);
   constructor(options: ManagementClientOptions, source?: typeof FROM_ENV) {
-    super("control", CONTROL, options, source);
+    super("control", CONTROL_CLIENT, options, source);
   }
 
   /**

@@ -1,8 +1,6 @@
-/** From camelCase to the core's names. A name that nobody knows is refused: a typing error is never passed over. */
+/** From camelCase to the core's names. What nobody knows goes to the core as it is, which refuses it by its name. */
 import { ValidationError } from "./errors";
-
-/** What callers write → what the core reads. */
-export type Names = Readonly<Record<string, string>>;
+import { callersPath, TIMEOUTS, type Names } from "./names";
 
 /** The members of `given` under the core's names; absent ones are left out. */
 export function renamed(what: string, given: object | undefined, names: Names): Record<string, unknown> {
@@ -12,27 +10,22 @@ export function renamed(what: string, given: object | undefined, names: Names): 
   }
   const taken: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(given)) {
-    const name = Object.hasOwn(names, key) ? names[key] : undefined;
-    if (name === undefined) throw unknown(what, key, names);
-    if (value !== undefined) taken[name] = value;
+    const name = Object.hasOwn(names, key) ? names[key] : foreign(what, key, names);
+    if (name !== undefined && value !== undefined) taken[name] = value;
   }
   return taken;
 }
 
-function unknown(what: string, key: string, names: Names): ValidationError {
-  const shown = key.startsWith("ik_") ? "a token as a name" : `\`${key}\``;
-  const near = Object.keys(names).find((name) => plain(name) === plain(key));
-  return new ValidationError(
-    `${what}: ${shown} is not known here; known: ${Object.keys(names).join(", ")}`,
-    {
-      code: "invalid_argument",
-      field: key.startsWith("ik_") ? what : key,
-      hint: near === undefined ? `remove ${shown}` : `did you mean \`${near}\`?`,
-    },
-  );
+/** A key that is no name here. The wire's own spelling would be one for the core, and is none in TypeScript. */
+function foreign(what: string, key: string, names: Names): string {
+  const own = Object.keys(names).find((name) => names[name] === key);
+  if (own === undefined) return key;
+  throw new ValidationError(`${what}: \`${key}\` is not known here`, {
+    code: "invalid_argument",
+    field: key,
+    hint: `did you mean \`${own}\`?`,
+  });
 }
-
-const plain = (name: string): string => name.replaceAll(/[_-]/g, "").toLowerCase();
 
 /** JSON has no infinity, and null would mean "as the client has it": 285,000 years. */
 const NEVER_MS = 2 ** 53;
@@ -65,16 +58,6 @@ export interface Clocks {
   timeouts?: Timeouts;
 }
 
-const TIMEOUTS: Names = {
-  connectMs: "connect_ms",
-  firstTokenMs: "first_token_ms",
-  idleMs: "idle_ms",
-  totalMs: "total_ms",
-};
-
-/** Names of every call's options. */
-export const CALL: Names = { timeoutMs: "timeout_ms", timeouts: "timeouts", signal: "signal" };
-
 /** `options` with its clocks as the core takes them. */
 export function withClocks(options: Record<string, unknown>): Record<string, unknown> {
   if (options["timeout_ms"] !== undefined) {
@@ -83,7 +66,7 @@ export function withClocks(options: Record<string, unknown>): Record<string, unk
   if (options["timeouts"] !== undefined) {
     const clocks = renamed("timeouts", options["timeouts"] as object, TIMEOUTS);
     for (const [name, value] of Object.entries(clocks)) {
-      clocks[name] = milliseconds(`timeouts.${name}`, value);
+      clocks[name] = milliseconds(`timeouts.${callersPath(name)}`, value);
     }
     options["timeouts"] = clocks;
   }

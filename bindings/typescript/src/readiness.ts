@@ -1,7 +1,8 @@
 /** The way of a workload to `ready`. */
 import { Display } from "./display";
 import { Operation, type Course } from "./operation";
-import { milliseconds, renamed, type Names } from "./options";
+import { READINESS, WAIT } from "./names";
+import { milliseconds, renamed } from "./options";
 import { readinessEvent, type ReadinessEvent, type ReadinessHead } from "./results";
 
 export interface ReadinessOptions {
@@ -17,9 +18,6 @@ export interface WaitOptions extends ReadinessOptions {
   /** No display. */
   silent?: boolean;
 }
-
-const READINESS: Names = { project: "project", timeoutMs: "timeout_ms", signal: "signal" };
-const WAIT: Names = { ...READINESS, onProgress: "on_progress", silent: "silent" };
 
 type Courses = (signal: AbortSignal | undefined) => Course;
 

@@ -72,7 +72,7 @@ export interface ReadinessEvent {
   readonly step?: string;
 }
 
-interface AccountHead {
+export interface AccountHead {
   usage?: { input_tokens: number | null; output_tokens: number | null; total_tokens: number | null } | null;
   request_id?: string | null;
   timing?: { first_token_us: number | null; total_us: number; tokens_per_second: number | null };
@@ -99,11 +99,11 @@ export function account(head: AccountHead): Account {
       }),
     requestId: head.request_id,
     timing: timing && {
+      totalMs: timing.total_us / 1000,
       ...present({
         firstTokenMs: timing.first_token_us === null ? null : timing.first_token_us / 1000,
         tokensPerSecond: timing.tokens_per_second,
       }),
-      totalMs: timing.total_us / 1000,
     },
   });
 }

@@ -1,6 +1,7 @@
 /** How often a client tries again, and what it tells about it. */
 import { fromCore, type CoreError, type InferenceKeyError } from "./errors";
-import { milliseconds, renamed, type Names } from "./options";
+import { callersPath, RETRIES } from "./names";
+import { milliseconds, renamed } from "./options";
 
 /** How often and how long a client tries again, where a repeat is safe (wire.md 5.5). */
 export interface RetryPolicy {
@@ -29,20 +30,12 @@ export interface Retry {
   readonly reason: "retry" | "warming" | "reopen";
 }
 
-const POLICY: Names = {
-  retries: "retries",
-  firstPauseMs: "first_pause_ms",
-  longestPauseMs: "longest_pause_ms",
-  longestPushbackMs: "longest_pushback_ms",
-  budget: "budget",
-};
-
 /** The core's option `retries`. */
 export function retriesToCore(retries: unknown): unknown {
   if (typeof retries !== "object" || retries === null) return retries;
-  const policy = renamed("retries", retries, POLICY);
+  const policy = renamed("retries", retries, RETRIES);
   for (const [name, value] of Object.entries(policy)) {
-    if (name.endsWith("_ms")) policy[name] = milliseconds(`retries.${name}`, value);
+    if (name.endsWith("_ms")) policy[name] = milliseconds(`retries.${callersPath(name)}`, value);
   }
   return policy;
 }

@@ -15,30 +15,40 @@ const FORMATS: Readonly<Record<string, string>> = {
   ".json": "json",
 };
 
+export interface SpecFileOptions {
+  /** What `${NAME}` in the file means. Default: `process.env`. */
+  environment?: Readonly<Record<string, string | undefined>>;
+}
+
 /**
  * The workload of a file in YAML, TOML or JSON; with `slug`, that one of many. `${NAME}` and `${NAME:-default}` in it
- * come from the environment, now.
+ * come from the environment.
  *
  * Rejects with `ValidationError` (`line`, `column`, `problems`), and with `ConfigurationError` `secret_in_spec`.
  */
-export async function specFromFile(path: string, options: { slug?: string } = {}): Promise<WorkloadSpec> {
+export async function specFromFile(
+  path: string,
+  options: SpecFileOptions & { slug?: string } = {},
+): Promise<WorkloadSpec> {
   const [spec] = await read(path, { ...options, one: true });
   return spec as WorkloadSpec;
 }
 
 /** Every workload of a file, in the file's order. */
-export function specsFromFile(path: string): Promise<WorkloadSpec[]> {
-  return read(path, {});
+export function specsFromFile(path: string, options: SpecFileOptions = {}): Promise<WorkloadSpec[]> {
+  return read(path, options);
 }
 
-async function read(path: string, options: { slug?: string; one?: boolean }): Promise<WorkloadSpec[]> {
+type Reading = SpecFileOptions & { slug?: string; one?: boolean };
+
+async function read(path: string, options: Reading): Promise<WorkloadSpec[]> {
   const format = FORMATS[extname(path).toLowerCase()];
   if (format === undefined) {
     const words = `${path}: the name must end with one of ${Object.keys(FORMATS).join(", ")}`;
     throw new ValidationError(words, { code: "invalid_argument", field: "path" });
   }
   const content = await contentOf(path);
-  const request = { ...options, name: path, format, environment: process.env };
+  const request = { environment: process.env, ...options, name: path, format };
   const answer = guarded(() => readSpecFile(content, encode("spec_file", request)));
   return (JSON.parse(answer) as { specs: Record<string, unknown>[] }).specs.map(specFromCore);
 }

@@ -1,6 +1,7 @@
 /** The wish for a workload, and what addresses one. */
 import type { Backend, ExecutionPolicy, TaskType } from "./enums";
-import { renamed, type Names } from "./options";
+import { SPEC } from "./names";
+import { renamed } from "./options";
 import type { Plan } from "./plan";
 
 /** What should run under a slug. What is absent is not managed: never compared, never cleared. */
@@ -45,30 +46,13 @@ export interface EndpointRef {
   readonly changed?: boolean;
 }
 
-const FIELDS: Names = {
-  name: "name",
-  slug: "slug",
-  model: "model",
-  backend: "backend",
-  project: "project",
-  description: "description",
-  command: "command",
-  vllmVersion: "vllm_version",
-  taskType: "task_type",
-  config: "config",
-  executionPolicy: "execution_policy",
-  executionPolicyConfig: "execution_policy_config",
-  workerId: "worker_id",
-  gpuResourceId: "gpu_resource_id",
-};
-
 /** The spec under the wire's names. */
 export function specToCore(spec: WorkloadSpec): Record<string, unknown> {
-  return renamed("spec", spec, FIELDS);
+  return renamed("spec", spec, SPEC);
 }
 
 /** A spec out of the core's names. */
 export function specFromCore(spec: Record<string, unknown>): WorkloadSpec {
-  const names = Object.entries(FIELDS).filter(([, name]) => spec[name] != null);
+  const names = Object.entries(SPEC).filter(([, name]) => spec[name] != null);
   return Object.fromEntries(names.map(([camel, name]) => [camel, spec[name]])) as unknown as WorkloadSpec;
 }

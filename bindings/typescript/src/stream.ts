@@ -2,14 +2,13 @@
 import type { NativeEvent } from "./native";
 import { Operation, type Course } from "./operation";
 import type { Request } from "./json";
-import { account, Chunk, type Account, type TextChunk, type Timing, type Usage } from "./results";
+import { account, Chunk, type Account, type AccountHead, type TextChunk, type Timing, type Usage } from "./results";
 
-interface BatchHead {
+interface BatchHead extends AccountHead {
   text: string[];
   finish_reason: (string | null)[];
   raw_length: number[];
   warning?: string;
-  timing?: never;
 }
 
 type Result = IteratorResult<TextChunk, void>;
