@@ -69,10 +69,23 @@ class Bound:
 
         on_retry: in place of the client's.
         """
+        return self._submitted(operation, _marshal.encode(operation, request), on_retry)
+
+    def _checked(self, operation: str, request: Mapping[str, object]) -> _marshal.Encoded:
+        """The request as it goes out later, checked. Sends nothing."""
+        encoded = _marshal.encode(operation, request)
+        self._submitted(operation, encoded).free()
+        return encoded
+
+    def _submitted(
+        self,
+        operation: str,
+        request: _marshal.Encoded,
+        on_retry: Callable[[Retry], None] | None = None,
+    ) -> _ffi.Operation:
         try:
-            encoded = _marshal.encode(operation, request)
             running = _ffi.Operation(on_retry or self._on_retry)
-            running.submit(self._handle(), operation, encoded)
+            running.submit(self._handle(), operation, request)
             return running
         except InferenceKeyError as error:
             # The frames below hold what was refused, piece by piece.

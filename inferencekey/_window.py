@@ -152,7 +152,7 @@ def opened(
     """The window of a new map. Checks the options of its requests too; sends nothing."""
     window = Window(options, concurrency, ordered, on_error)
     # The core's own rules; the prompt is a stand-in for all of them.
-    bound._start("generate_text", _marshal.Request({**options, "prompt": "?"})).free()
+    bound._checked("generate_text", _marshal.Request({**options, "prompt": "?"}))
     return window
 
 

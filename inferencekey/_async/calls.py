@@ -28,7 +28,8 @@ async def call(
 
     grace_ms: how much longer it may run when the task is cancelled.
     """
-    running = AsyncOperation(bound, operation, request, on_creating=on_creating)
+    encoded = _marshal.encode(operation, request)
+    running = AsyncOperation(bound, operation, encoded, on_creating=on_creating)
     try:
         event = await running.next()
     except asyncio.CancelledError:
@@ -68,7 +69,7 @@ async def ask_to_the_end(
 
     late: gets what the task was cancelled with meanwhile, to be raised afterwards.
     """
-    running = AsyncOperation(bound, operation, request)
+    running = AsyncOperation(bound, operation, _marshal.encode(operation, request))
     while True:
         try:
             event = await running.next()

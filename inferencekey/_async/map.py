@@ -101,7 +101,7 @@ class Requests:
     def __del__(self) -> None:
         # On any thread, perhaps: the loop's own objects are not touched.
         for tag in getattr(self, "_sent", ()):
-            self._port.abandon(tag)
+            self._port.cancel(tag)
 
 
 class AsyncTextMap(AsyncIterator[Item]):

@@ -11,7 +11,7 @@ from inferencekey._async.port import port
 from inferencekey._errors import InferenceKeyError, ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from inferencekey._client import Bound
     from inferencekey._retry import Retry
@@ -39,7 +39,7 @@ class AsyncOperation(_ffi.Told):
         self,
         bound: Bound,
         name: str,
-        request: Mapping[str, object],
+        request: _marshal.Encoded,
         on_retry: Callable[[Retry], None] | None = None,
         on_creating: Callable[[dict[str, object]], None] | None = None,
     ) -> None:
@@ -53,8 +53,7 @@ class AsyncOperation(_ffi.Told):
         self._tag = 0
         self._port = port(name)
         try:
-            encoded = _marshal.encode(name, request)
-            self._tag = self._port.submit(bound._handle(), name, encoded, self)
+            self._tag = self._port.submit(bound._handle(), name, request, self)
         except InferenceKeyError as error:
             # The frames below hold what was refused, piece by piece.
             raise error.with_traceback(None) from None
@@ -137,7 +136,7 @@ class AsyncOperation(_ffi.Told):
 
     def __del__(self) -> None:
         if not getattr(self, "ended", True) and self._tag:
-            self._port.abandon(self._tag)
+            self._port.cancel(self._tag)
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:

@@ -12,7 +12,7 @@ import os
 import threading
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
-from weakref import WeakKeyDictionary, WeakValueDictionary, ref
+from weakref import WeakKeyDictionary, ref
 
 from inferencekey import _ffi
 from inferencekey._errors import InferenceKeyError, InternalError
@@ -48,8 +48,8 @@ class Port:
             os.close(self._writer)
             raise
         self._tags = count(1)
-        # Who nobody waits for any more is not here.
-        self._receivers: WeakValueDictionary[int, Receiver] = WeakValueDictionary()
+        # Who nobody waits for any more is not kept.
+        self._receivers: dict[int, ref[Receiver]] = {}
         self._loop = ref(loop)
         loop.add_reader(self._reader, self._rung)
 
@@ -61,11 +61,11 @@ class Port:
         """Starts an operation whose events the receiver gets; its tag."""
         tag = next(self._tags)
         self._queue.submit(client, name, request, tag)
-        self._receivers[tag] = receiver
+        self._receivers[tag] = ref(receiver)
         return tag
 
     def cancel(self, tag: int) -> None:
-        """Ends an operation; no more of its events are given to anybody."""
+        """Ends an operation, on any thread; no more of its events are given to anybody."""
         if self._receivers.pop(tag, None) is not None:
             self._queue.cancel(tag)
 
@@ -73,17 +73,13 @@ class Port:
         """Keeps an operation from reading on, or lets it go on."""
         self._queue.pause(tag, paused)
 
-    def abandon(self, tag: int) -> None:
-        """The same where the receiver is gone already, and on any thread."""
-        self._queue.cancel(tag)
-
     def _rung(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._reader, 4096)
         while (event := self._queue.take()) is not None:
             is_last = event.kind in (_ffi.ERROR, _ffi.END)
-            receiver = (self._receivers.pop if is_last else self._receivers.get)(event.tag, None)
-            if receiver is not None:
+            known = (self._receivers.pop if is_last else self._receivers.get)(event.tag, None)
+            if known is not None and (receiver := known()) is not None:
                 receiver.receive(event)
 
     def close(self) -> None:
@@ -107,16 +103,20 @@ def port(operation: str) -> Port:
     """The port of the loop that runs in this thread. Where there can be none, the error names the
     operation that wants it."""
     loop = asyncio.get_running_loop()
+    # Nobody else makes the port of this loop: it runs in this thread.
+    found = _ports.get(loop)
+    return _made(loop, operation) if found is None else found
+
+
+def _made(loop: asyncio.AbstractEventLoop, operation: str) -> Port:
     with _lock:
-        found = _ports.get(loop)
-        if found is None:
-            _sweep()
-            try:
-                found = _ports[loop] = Port(loop)
-            except InferenceKeyError as error:
-                error.operation = operation
-                raise
-        return found
+        _sweep()
+        try:
+            made = _ports[loop] = Port(loop)
+        except InferenceKeyError as error:
+            error.operation = operation
+            raise
+        return made
 
 
 def _sweep() -> None:

@@ -42,10 +42,9 @@ class AsyncReadiness(Following):
         watcher: Silent,
     ) -> None:
         super().__init__(slug, watcher)
-        # Checks the request at once, as the blocking client does; sends nothing.
-        client._start("wait_until_ready", request).free()
-        # It belongs to the loop that asks for the first event.
-        self._parts = (client, request, told)
+        # Checked at once, as the blocking client does it. The operation belongs to the loop that
+        # asks for the first event.
+        self._parts = (client, client._checked("wait_until_ready", request), told)
         self._operation: AsyncOperation | None = None
         self._is_closed = False
 

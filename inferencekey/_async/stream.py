@@ -31,10 +31,9 @@ class AsyncTextStream(Stream):
     """
 
     def __init__(self, bound: Bound, request: Mapping[str, object]) -> None:
-        # Checks the request at once, as the blocking endpoint does; sends nothing.
-        bound._start("generate_text_stream", request).free()
         self._bound = bound
-        self._request = request
+        # Checked at once, as the blocking endpoint does it.
+        self._request = bound._checked("generate_text_stream", request)
         self._operation: AsyncOperation | None = None
         self._is_closed = False
         self._begin()

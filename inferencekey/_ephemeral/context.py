@@ -96,7 +96,7 @@ class Block:
         # Where the wait is shown, it is also shown what stays.
         self._is_shown = not silent and type(display) is not Silent
         # All that can be wrong about the arguments is said now. Nothing is sent.
-        client._start("ensure", self._request).free()
+        client._checked("ensure", self._request)
         wished: list[Any] = [project, fields.get("project"), client._facts()["project"]]
         # A blank one is none, as for the core (wire.md 1.1).
         named = (name for name in wished if name is not None and name.strip())
