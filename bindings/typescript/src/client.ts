@@ -80,7 +80,7 @@ export abstract class Client extends Handle {
     if (onRetry !== undefined && typeof onRetry !== "function") {
       throw new ConfigurationError("`onRetry` must be a function", { code: "configuration", field: "onRetry" });
     }
-    super(made(plane, others, source === FROM_ENV, onRetry !== undefined), onRetry as (retry: Retry) => void);
+    super(made(plane, others, source === FROM_ENV), onRetry as (retry: Retry) => void);
   }
 
   /** Ends what runs on the client and its endpoints, and refuses new calls. Closing again does nothing. */
@@ -97,12 +97,7 @@ export abstract class Client extends Handle {
   }
 }
 
-function made(
-  plane: string,
-  given: Record<string, unknown>,
-  fromEnv: boolean,
-  notices: boolean,
-): NativeClient {
+function made(plane: string, given: Record<string, unknown>, fromEnv: boolean): NativeClient {
   const options = withClocks(given);
   if (options["retries"] !== undefined) options["retries"] = retriesToCore(options["retries"]);
   if (options["cold_start_ms"] !== undefined) {
@@ -113,7 +108,7 @@ function made(
     plane,
     from_env: fromEnv,
     environment: environment(),
-    notices,
+    notices: true,
     user_agent: `inferencekey-typescript/${version}`,
   };
   return guarded(() => new NativeClient(encode("client", whole)));

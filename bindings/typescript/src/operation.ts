@@ -45,10 +45,6 @@ export class Operation implements Receiver {
     course.signal?.addEventListener("abort", this.#abort, { once: true });
   }
 
-  get ended(): boolean {
-    return this.#ended;
-  }
-
   receive(event: NativeEvent): void {
     switch (event.kind) {
       case "notice":
@@ -79,6 +75,7 @@ export class Operation implements Receiver {
 
   /** Ends it on the wire too, if it was not over. */
   free(): void {
+    this.#events.length = 0;
     if (this.#ended) return;
     ports().cancel(this.#tag);
     this.#end(undefined);

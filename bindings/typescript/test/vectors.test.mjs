@@ -29,19 +29,23 @@ function bodyOf(body) {
 }
 
 const camel = (name) => name.replaceAll(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
-/** What is refused here is named as the caller knows it; what the server names is its own. */
-const fieldOf = (error, field) => (error.status === undefined ? field.replace(/^[a-z0-9_]+/, (name) => (name.startsWith("ik_") ? name : camel(name))) : field);
+/** Of a path of the core the first name is TypeScript's, if it is an argument's. */
+const fieldOf = (field) => field.replace(/^[a-z0-9_]+/, (name) => (ARGUMENTS.has(name) ? camel(name) : name));
+
+const MANAGED = ["vllm_version", "task_type", "execution_policy", "execution_policy_config", "worker_id", "gpu_resource_id"];
+const ARGUMENTS = new Set([
+  ...MANAGED,
+  ...["api_key", "base_url", "batch_size", "encoding_format", "max_hourly_cost_usd", "max_tokens", "on_drift"],
+  ...["on_truncated", "sdk_token", "timeout_ms", "workload_slug"],
+]);
+
 const camelKeys = (object) => Object.fromEntries(Object.entries(object).map(([key, value]) => [camel(key), value]));
 
 /** A spec of TypeScript; null is unset. */
 function specOf(fields) {
   const set = Object.entries(fields).filter(([, value]) => value !== null);
-  return Object.fromEntries(set.map(([key, value]) => [MANAGED.has(key) ? camel(key) : key, value]));
+  return Object.fromEntries(set.map(([key, value]) => [MANAGED.includes(key) ? camel(key) : key, value]));
 }
-
-const MANAGED = new Set(
-  ["vllm_version", "task_type", "execution_policy", "execution_policy_config", "worker_id", "gpu_resource_id"],
-);
 
 /** The call's result; or undefined, once its error was compared with the case's. */
 async function outcome(row, call) {
@@ -61,7 +65,7 @@ function compare(error, expected) {
   assert.equal(error.constructor, sdk[expected.class], `${error}`);
   assert.equal(error.name, expected.class);
   assert.equal(error.code, expected.code);
-  if ("field" in expected) assert.equal(error.field ?? null, expected.field && fieldOf(error, expected.field));
+  if ("field" in expected) assert.equal(error.field ?? null, expected.field && fieldOf(expected.field));
   for (const [name, value] of Object.entries(expected.attributes ?? {})) {
     const found = error[camel(name)] ?? null;
     assert.deepEqual(name === "partial" ? found && { text: found.text } : found, value, name);

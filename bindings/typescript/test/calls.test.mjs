@@ -1,0 +1,298 @@
+/** Calls as TypeScript users expect them: promises, signals, iterators, errors. The journal of the double is the oracle. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { inspect } from "node:util";
+
+import {
+  ApiError,
+  Cancelled,
+  ConfigurationError,
+  ConnectionFailed,
+  InferenceKeyError,
+  ManagementClient,
+  RateLimited,
+  StreamStalled,
+  StreamTruncated,
+  Timeout,
+  ValidationError,
+} from "../index.mjs";
+import { API_KEY, data, endpoint, management, rejection, SDK_TOKEN } from "./support/clients.mjs";
+import { answer, chunk, chunkedHead, DONE, Double, FIN, frame, HANG, LAST_CHUNK, RST } from "./support/double.mjs";
+
+const completion = (text) => answer({ model: "m", choices: [{ message: { content: text }, finish_reason: "stop" }] });
+const whole = (...texts) => [chunkedHead(), ...texts.map((text) => frame(text)), frame("", "stop"), DONE, LAST_CHUNK];
+/** A stream that goes on for ever. */
+const endless = () => [chunkedHead(), ...Array.from({ length: 400 }, (_, n) => [frame(`${n} `), 5]).flat()];
+
+test("a signal that is aborted already sends nothing", async () => {
+  const double = await Double.start(() => completion("Hi"));
+  const reason = new Error("mine");
+  const signal = AbortSignal.abort(reason);
+  assert.equal(await rejection(endpoint(double).generateText({ prompt: "Hi", signal })), reason);
+  assert.equal(await rejection(endpoint(double).embed({ input: "Hi" }, { signal })), reason);
+  assert.equal(await rejection(endpoint(double).generateTextStream({ prompt: "Hi", signal }).next()), reason);
+  assert.equal(await rejection(management(double).list({ signal })), reason);
+  assert.equal(await rejection(management(double).waitUntilReady("bot", { signal, silent: true })), reason);
+  assert.equal(double.requests.length, 0);
+});
+
+test("an abort while a call waits rejects with the reason, and ends it on the wire", async () => {
+  const double = await Double.start(() => [HANG]);
+  for (const call of [
+    (signal) => endpoint(double).generateText({ prompt: "Hi", signal }),
+    (signal) => endpoint(double).generateTextStream({ prompt: "Hi" }, { signal }).next(),
+    (signal) => management(double).get("bot", { signal }),
+    (signal) => management(double).waitUntilReady("bot", { signal, silent: true }),
+  ]) {
+    const { requests, closed } = { requests: double.requests.length, closed: double.closed };
+    const controller = new AbortController();
+    const pending = rejection(call(controller.signal));
+    await double.until(() => double.requests.length > requests);
+    controller.abort();
+    assert.equal((await pending).name, "AbortError");
+    await double.untilClosed(closed + 1);
+  }
+});
+
+test("an abort in the middle of a stream ends it on the wire", async () => {
+  const double = await Double.start(endless);
+  const controller = new AbortController();
+  const stream = endpoint(double).generateTextStream({ prompt: "Hi", signal: controller.signal });
+  assert.equal((await stream.next()).value.text, "0 ");
+  controller.abort();
+  const seen = [];
+  const error = await rejection(
+    (async () => {
+      for await (const { text } of stream) seen.push(text);
+    })(),
+  );
+  assert.equal(error.name, "AbortError");
+  await double.untilClosed();
+  assert.deepEqual(await stream.next(), { value: undefined, done: true });
+});
+
+test("an abort after the end changes nothing, and leaves no listener behind", async () => {
+  const double = await Double.start(() => completion("Hi"));
+  const controller = new AbortController();
+  const bot = endpoint(double);
+  // Node warns of the eleventh listener of a signal.
+  const warned = [];
+  process.on("warning", (warning) => warned.push(warning));
+  for (let n = 0; n < 20; n++) assert.equal((await bot.generateText({ prompt: "Hi", signal: controller.signal })).text, "Hi");
+  controller.abort();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.deepEqual(warned, []);
+});
+
+test("a stream is opened by the call, not by the first read", async () => {
+  const double = await Double.start(() => whole("a", "b"));
+  const stream = endpoint(double).generateTextStream({ prompt: "Hi" });
+  await double.until(({ requests }) => requests.length === 1);
+  const texts = [];
+  for await (const { text } of stream) texts.push(text);
+  assert.deepEqual(texts, ["a", "b", ""]);
+  assert.deepEqual(await stream.next(), { value: undefined, done: true });
+});
+
+test("breaking out, return, throw, close and dispose end a stream on the wire", async () => {
+  const ends = [
+    async (stream) => {
+      for await (const _ of stream) break;
+    },
+    async (stream) => assert.deepEqual(await stream.return(), { value: undefined, done: true }),
+    async (stream) => assert.equal((await rejection(stream.throw(new Error("mine")))).message, "mine"),
+    async (stream) => stream.close(),
+    async (stream) => stream[Symbol.asyncDispose](),
+    async (stream) => {
+      const failed = (async () => {
+        for await (const _ of stream) throw new Error("in the loop");
+      })();
+      assert.equal((await rejection(failed)).message, "in the loop");
+    },
+  ];
+  for (const end of ends) {
+    const double = await Double.start(endless);
+    const stream = endpoint(double).generateTextStream({ prompt: "Hi" });
+    await double.until(({ requests }) => requests.length === 1);
+    await end(stream);
+    await double.untilClosed();
+    assert.deepEqual(await stream.next(), { value: undefined, done: true });
+  }
+});
+
+test("reads of a stream that overlap take their turns", async () => {
+  const double = await Double.start(() => [chunkedHead(), frame("a"), 20, frame("b"), 20, frame("c", "stop"), DONE, LAST_CHUNK]);
+  const stream = endpoint(double).generateTextStream({ prompt: "Hi" });
+  const read = await Promise.all([stream.next(), stream.next(), stream.next(), stream.next()]);
+  assert.deepEqual(read.map(({ value }) => value?.text), ["a", "b", "c", undefined]);
+});
+
+test("a stream that nobody reads ends no process, and tells its failure when it is read", async () => {
+  const double = await Double.start(() => answer({ error: { message: "no" } }, 400));
+  const stream = endpoint(double).generateTextStream({ prompt: "Hi" });
+  await double.until(({ requests }) => requests.length === 1);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.ok((await rejection(stream.next())) instanceof ValidationError);
+  const wrong = endpoint(double).generateTextStream({ prompt: "Hi", maxTokens: -1 });
+  assert.equal((await rejection(wrong.next())).field, "maxTokens");
+});
+
+test("faults of a stream come after its chunks, with the text so far", async () => {
+  for (const [last, kind] of [[FIN, StreamTruncated], [RST, StreamTruncated], [LAST_CHUNK, StreamTruncated]]) {
+    const double = await Double.start(() => [chunkedHead(), frame("a"), frame("b"), 20, last]);
+    const stream = endpoint(double).generateTextStream({ prompt: "Hi" });
+    const texts = [];
+    const error = await rejection(
+      (async () => {
+        for await (const { text } of stream) texts.push(text);
+      })(),
+    );
+    assert.ok(error instanceof kind && error instanceof ApiError);
+    assert.deepEqual([texts, error.partial.text], [["a", "b"], "ab"]);
+    assert.deepEqual(error.partial.chunks.map(({ text }) => text), ["a", "b"]);
+  }
+});
+
+test("a stream that stalls, and a call that takes too long, tell which clock ran out", async () => {
+  const double = await Double.start(({ json }) => (json().stream ? [chunkedHead(), frame("a"), HANG] : [HANG]));
+  const stream = endpoint(double).generateTextStream({ prompt: "Hi", timeouts: { idleMs: 60 } });
+  await stream.next();
+  const stalled = await rejection(stream.next());
+  assert.ok(stalled instanceof StreamStalled);
+  assert.deepEqual([stalled.kind, stalled.partial.text], ["idle", "a"]);
+  const slow = await rejection(endpoint(double).generateText({ prompt: "Hi", timeoutMs: 60 }));
+  assert.ok(slow instanceof Timeout && !(slow instanceof StreamStalled));
+  assert.deepEqual([slow.kind, slow.code], ["total", "timeout_total"]);
+});
+
+test("a slow reader stops the sender", async () => {
+  const text = "x".repeat(16384);
+  let sent = 0;
+  const double = await Double.start(async () => [chunkedHead(), ...Array.from({ length: 4000 }, () => frame(text))]);
+  const stream = endpoint(double).generateTextStream({ prompt: "Hi" });
+  await stream.next();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const before = process.memoryUsage().rss;
+  for await (const chunk of stream) {
+    sent += chunk.text.length;
+    if (sent > 40 * text.length) break;
+  }
+  assert.ok(process.memoryUsage().rss - before < 40 * 1024 * 1024);
+  await double.untilClosed();
+});
+
+test("errors have their class, their facts and no token", async () => {
+  const double = await Double.start(() =>
+    answer({ error: { code: "slow_down", message: `no ${SDK_TOKEN}` } }, 429, { "retry-after": "900", "x-request-id": "r1" }),
+  );
+  const error = await rejection(management(double).list());
+  assert.ok(error instanceof RateLimited && error instanceof ApiError && error instanceof InferenceKeyError && error instanceof Error);
+  assert.deepEqual(
+    [error.name, error.code, error.apiCode, error.status, error.requestId, error.retryable, error.retryAfter, error.attempts],
+    ["RateLimited", "rate_limited", "slow_down", 429, "r1", true, 900, 1],
+  );
+  assert.ok(!inspect(error, { depth: 9 }).includes(SDK_TOKEN));
+  assert.match(error.stack, /^RateLimited: list: /);
+  const refused = await rejection(management({ url: "http://127.0.0.1:1" }, { retries: 0 }).list());
+  assert.ok(refused instanceof ConnectionFailed);
+  assert.equal(refused.status, undefined);
+});
+
+test("what a caller writes wrong is refused by its name, and nothing is sent", async () => {
+  const double = await Double.start(() => completion("Hi"));
+  const bot = endpoint(double);
+  const mgmt = management(double);
+  const spec = { name: "N", slug: "s", model: "m", backend: "vllm" };
+  const circle = {};
+  circle.self = circle;
+  for (const [call, field] of [
+    [() => bot.generateText({ promt: "Hi" }), "promt"],
+    [() => bot.generateText({ prompt: "Hi", max_tokens: 3 }), "max_tokens"],
+    [() => bot.generateText({ prompt: "Hi", maxTokens: 1.5 }), "maxTokens"],
+    [() => bot.generateText({ prompt: "Hi", temperature: NaN }), "temperature"],
+    [() => bot.generateText({ prompt: "Hi", messages: [] }), "messages"],
+    [() => bot.generateText({ prompt: 3n }), "prompt"],
+    [() => bot.generateText({}), "prompt"],
+    [() => bot.generateText({ prompt: "Hi", timeoutMs: -1 }), "timeoutMs"],
+    [() => bot.generateText({ prompt: "Hi", timeouts: { idleMs: "3" } }), "timeouts.idleMs"],
+    [() => bot.embed({ input: ["a", 3] }), "input[1]"],
+    [() => mgmt.ensure({ ...spec, onDrift: "fail" }), "onDrift"],
+    [() => mgmt.ensure({ ...spec, vllm_version: "1" }), "vllm_version"],
+    [() => mgmt.ensure(spec, { onDrift: "never" }), "onDrift"],
+    [() => mgmt.ensure({ ...spec, slug: "!" }), "slug"],
+    [() => mgmt.waitUntilReady("s", { timeout: 3 }), "timeout"],
+  ]) {
+    const error = await rejection(call());
+    assert.ok(error instanceof ValidationError, `${field}: ${error.stack}`);
+    assert.equal(error.field, field);
+  }
+  assert.ok((await rejection(mgmt.ensure({ ...spec, config: circle }))) instanceof ValidationError);
+  assert.ok((await rejection(mgmt.ensure(undefined))) instanceof ValidationError);
+  assert.equal(double.requests.length, 0);
+});
+
+test("a client refuses what it cannot be made of, by an error that shows no token", () => {
+  const wrong = [
+    [{ baseUrl: "http://example.com", sdkToken: SDK_TOKEN }, ConfigurationError],
+    [{ baseUrl: "http://127.0.0.1:1", sdkToken: API_KEY }, InferenceKeyError],
+    [{ baseUrl: "http://127.0.0.1:1", sdkToken: SDK_TOKEN, onRetry: 3 }, ConfigurationError],
+    [{ baseUrl: "http://127.0.0.1:1", token: SDK_TOKEN }, InferenceKeyError],
+    [{ baseUrl: "http://127.0.0.1:1", sdkToken: SDK_TOKEN, retries: { retrys: 3 } }, InferenceKeyError],
+  ];
+  for (const [options, kind] of wrong) {
+    assert.throws(() => new ManagementClient(options), (error) => {
+      assert.ok(error instanceof kind, error.stack);
+      assert.ok(!inspect(error).includes("9f9f9f"));
+      return true;
+    });
+  }
+  const client = management({ url: "http://127.0.0.1:1" });
+  assert.ok(!`${inspect(client, { depth: 9, showHidden: true })} ${JSON.stringify(client)}`.includes("9f9f9f"));
+});
+
+test("a closed client ends its calls and refuses new ones", async () => {
+  const double = await Double.start(() => [HANG]);
+  const client = data(double);
+  const bot = client.endpoint("bot");
+  const pending = rejection(bot.generateText({ prompt: "Hi" }));
+  await double.until(({ requests }) => requests.length === 1);
+  client[Symbol.dispose]();
+  assert.ok((await pending) instanceof Cancelled);
+  assert.equal((await rejection(bot.generateText({ prompt: "Hi" }))).code, "client_closed");
+  client.close();
+});
+
+test("repeats are told, and a hook that throws ends the call", async () => {
+  let failures = 0;
+  const double = await Double.start(() => (failures++ < 1 ? answer("", 503) : answer([])));
+  const told = [];
+  await management(double, { onRetry: (retry) => told.push(retry) }).list();
+  assert.deepEqual(told.map(({ operation, attempts, reason }) => [operation, attempts, reason]), [["list", 1, "retry"]]);
+  assert.equal(told[0].error.status, 503);
+  failures = 0;
+  const mine = new Error("mine");
+  const hook = () => {
+    throw mine;
+  };
+  const sent = double.requests.length;
+  assert.equal(await rejection(management(double, { onRetry: hook }).list()), mine);
+  assert.equal(double.requests.length, sent + 1);
+});
+
+test("one connection serves calls and streams one after the other", async () => {
+  let connections = 0;
+  const double = await Double.start(({ json }) => (json().stream ? whole("a") : completion("Hi")));
+  const bot = endpoint(double);
+  for (let n = 0; n < 20; n++) {
+    await bot.generateText({ prompt: "Hi" });
+    for await (const _ of bot.generateTextStream({ prompt: "Hi" })) connections += 0;
+  }
+  assert.equal(double.connections, 1);
+});
+
+test("text of any length and script arrives as it was sent", async () => {
+  const prompt = `"\\\n\u2028é漢😀${"x".repeat(200_000)}`;
+  const double = await Double.start(({ json }) => completion(json().messages[0].content));
+  assert.equal((await endpoint(double).generateText({ prompt })).text, prompt);
+  assert.equal((await rejection(endpoint(double).generateText({ prompt: "a\ud800" }))).field, "arguments");
+});

@@ -1,0 +1,168 @@
+/** What the SDK does to its process: what keeps it alive, what blocks it, how it ends, what it costs. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { API_KEY, SDK_TOKEN } from "./support/clients.mjs";
+import { answer, chunkedHead, DONE, Double, frame, HANG, LAST_CHUNK } from "./support/double.mjs";
+import { run, start } from "./support/child.mjs";
+
+const completion = () => answer({ model: "m", choices: [{ message: { content: "Hi" }, finish_reason: "stop" }] });
+const endless = () => [chunkedHead(), ...Array.from({ length: 2000 }, () => [frame("x"), 5]).flat()];
+const ENDPOINT = `const bot = new sdk.DataClient({ baseUrl: url, project: "acme", apiKey: "${API_KEY}" }).endpoint("bot");\n`;
+
+test("an idle client and an open stream that nobody reads keep no process alive", async () => {
+  const double = await Double.start(({ json }) => (json().stream ? endless() : completion()));
+  const source = `${ENDPOINT}
+    console.log((await bot.generateText({ prompt: "Hi" })).text);
+    const stream = bot.generateTextStream({ prompt: "Hi" });
+    console.log((await stream.next()).value.text);
+    globalThis.kept = stream;`;
+  assert.deepEqual(await run(source, double.url), { code: 0, signal: null, out: "Hi\nx\n", err: "" });
+});
+
+test("a call that is awaited keeps the process alive", async () => {
+  const double = await Double.start(() => [300, ...completion()]);
+  const source = `${ENDPOINT} bot.generateText({ prompt: "Hi" }).then(({ text }) => console.log(text));`;
+  assert.deepEqual(await run(source, double.url), { code: 0, signal: null, out: "Hi\n", err: "" });
+});
+
+test("process.exit with calls and streams on their way is clean", async () => {
+  const double = await Double.start(({ json }) => (json().stream ? endless() : [HANG]));
+  const source = `${ENDPOINT}
+    for (let n = 0; n < 20; n++) bot.generateText({ prompt: "Hi" });
+    for (let n = 0; n < 20; n++) await bot.generateTextStream({ prompt: "Hi" }).next();
+    process.exit(7);`;
+  for (let n = 0; n < 3; n++) {
+    assert.deepEqual(await run(source, double.url), { code: 7, signal: null, out: "", err: "" });
+  }
+});
+
+test("an uncaught failure ends the process with its class and hint to be read", async () => {
+  const source = `${ENDPOINT} await bot.generateText({ prompt: "Hi", maxTokens: 0.5 });`;
+  const { code, err } = await run(source, "http://127.0.0.1:1");
+  assert.equal(code, 1);
+  assert.match(err, /ValidationError: generate_text: /);
+  assert.ok(!err.includes("9f9f9f"));
+});
+
+test("a stream that is forgotten is ended on the wire", async () => {
+  const double = await Double.start(endless);
+  const source = `${ENDPOINT}
+    await (async () => { await bot.generateTextStream({ prompt: "Hi" }).next(); })();
+    for (let n = 0; n < 40; n++) { gc(); await new Promise((resolve) => setTimeout(resolve, 20)); }
+    console.log("alive");
+    setTimeout(() => {}, 100);`;
+  const { ended, seen } = start(source, double.url, ["--expose-gc"]);
+  await double.untilClosed();
+  assert.equal(seen.out, "", "it was the collector, not the end of the process");
+  assert.equal((await ended).code, 0);
+});
+
+test("worker threads have ports of their own, and end in the middle of streams", async () => {
+  const double = await Double.start(({ json }) => (json().stream ? endless() : completion()));
+  const source = `
+    import { Worker } from "node:worker_threads";
+    const program = \`
+      const sdk = require(\${JSON.stringify(${JSON.stringify(new URL("../dist/index.js", import.meta.url).pathname)})});
+      const { parentPort } = require("node:worker_threads");
+      const bot = new sdk.DataClient({ baseUrl: \${JSON.stringify(url)}, project: "acme", apiKey: "${API_KEY}" }).endpoint("bot");
+      (async () => {
+        const { text } = await bot.generateText({ prompt: "Hi" });
+        for await (const chunk of bot.generateTextStream({ prompt: "Hi" })) { parentPort.postMessage(text + chunk.text); break; }
+        bot.generateTextStream({ prompt: "Hi" });
+        const open = bot.generateTextStream({ prompt: "Hi" });
+        await open.next();
+        parentPort.postMessage("open");
+        for await (const _ of open);
+      })();\`;
+    for (let n = 0; n < 5; n++) {
+      const workers = Array.from({ length: 4 }, () => new Worker(program, { eval: true, execArgv: [] }));
+      await Promise.all(workers.map(async (worker) => {
+        await new Promise((resolve, reject) => {
+          worker.on("error", reject);
+          worker.on("message", (text) => { if (text === "open") resolve(); });
+        });
+        await worker.terminate();
+      }));
+    }
+    console.log("done");`;
+  assert.deepEqual(await run(source, double.url), { code: 0, signal: null, out: "done\n", err: "" });
+});
+
+test("64 calls and a busy stream do not block the event loop", async () => {
+  const double = await Double.start(({ json }) =>
+    json().stream ? [chunkedHead(), ...Array.from({ length: 200 }, () => [frame("x"), 1]).flat(), DONE, LAST_CHUNK] : [30, ...completion()],
+  );
+  // What the loop itself does is counted, not what the machine does: the processor time between two ticks.
+  const source = `${ENDPOINT}
+    await bot.generateText({ prompt: "Hi" });
+    const { eventLoopUtilization } = (await import("node:perf_hooks")).performance;
+    const before = eventLoopUtilization();
+    let ticks = 0;
+    const ticker = setInterval(() => ticks++, 2);
+    const read = async () => { for await (const _ of bot.generateTextStream({ prompt: "Hi" })); };
+    await Promise.all([read(), ...Array.from({ length: 64 }, async () => {
+      for (let n = 0; n < 5; n++) await bot.generateText({ prompt: "Hi" });
+    })]);
+    clearInterval(ticker);
+    console.log(ticks, eventLoopUtilization(before).utilization);`;
+  const { out, code, err } = await run(source, double.url);
+  assert.equal(code, 0, err);
+  const [ticks, utilization] = out.split(" ").map(Number);
+  assert.ok(ticks >= 20, `${ticks} ticks`);
+  assert.ok(utilization < 0.9, `the loop was busy for ${utilization} of the time`);
+});
+
+test("ten thousand calls and a thousand streams leave memory as it was", { timeout: 120_000 }, async () => {
+  const double = await Double.start(({ json }) =>
+    json().stream ? [Buffer.concat([chunkedHead(), frame("x"), frame("", "stop"), DONE, LAST_CHUNK])] : completion(),
+  );
+  double.forgets = true;
+  const source = `${ENDPOINT}
+    const round = async (calls) => {
+      for (let n = 0; n < calls; n += 20) {
+        await Promise.all(Array.from({ length: 20 }, () => bot.generateText({ prompt: "Hi" })));
+        for await (const _ of bot.generateTextStream({ prompt: "Hi" }));
+        for await (const _ of bot.generateTextStream({ prompt: "Hi" })) break;
+      }
+      gc();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      gc();
+      return process.memoryUsage();
+    };
+    const before = await round(2000);
+    const after = await round(10000);
+    console.log(after.heapUsed - before.heapUsed, after.rss - before.rss);`;
+  const { out, code, err } = await run(source, double.url, ["--expose-gc"]);
+  assert.equal(code, 0, err);
+  const [heap, rss] = out.split(" ").map(Number);
+  assert.ok(heap < 1_000_000, `the heap grew by ${heap}`);
+  assert.ok(rss < 12_000_000, `the process grew by ${rss}`);
+});
+
+test("a signal deletes what an ephemeral block created, and then ends the process", async () => {
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    let live = [];
+    const double = await Double.start(({ method, target, json }) => {
+      if (target.endsWith("/readiness-events")) return [chunkedHead(), HANG];
+      if (method === "GET") return answer(live);
+      if (method === "DELETE") {
+        live = [];
+        return answer("", 204);
+      }
+      live = [{ ...json(), id: "wl_1" }];
+      return answer(live[0], 201);
+    });
+    const source = `
+      const mgmt = new sdk.ManagementClient({ baseUrl: url, project: "acme", sdkToken: "${SDK_TOKEN}" });
+      const spec = { name: "N", slug: "brief", model: "m", backend: "vllm" };
+      await mgmt.ephemeral(spec, { silent: true, apiKey: "${API_KEY}" });`;
+    const { child, ended } = start(source, double.url);
+    await double.until(({ requests }) => requests.some(({ target }) => target.endsWith("/readiness-events")));
+    assert.equal(live.length, 1);
+    child.kill(signal);
+    const end = await ended;
+    assert.deepEqual([end.signal, live], [signal, []], end.err);
+    assert.ok(double.requests.some(({ method }) => method === "DELETE"));
+  }
+});
