@@ -82,6 +82,8 @@ class Worker(_Child):
     def __init__(self, client: str, server: Server) -> None:
         if client == "limit":
             super().__init__(NATIVE / "bench-limit", str(server.port))
+        elif client.endswith("_node"):
+            super().__init__("node", HERE / "node" / "worker.mjs", client, server.origin)
         else:
             super().__init__(sys.executable, HERE / "worker.py", client, server.origin)
         self._client = client

@@ -13,6 +13,7 @@ RATIOS = {
     "openai_sync": "sdk_sync",
     "aiohttp_async": "sdk_async",
     "openai_async": "sdk_async",
+    "openai_node": "sdk_node",
 }
 WORDS = {True: "yes", False: "**no**", None: ""}
 

@@ -15,6 +15,8 @@ CLIENTS = {
     "httpx_sync": "`httpx`",
     "openai_sync": "`openai`",
     "openai_async": "`openai` async",
+    "sdk_node": "SDK Node",
+    "openai_node": "`openai` Node",
 }
 
 

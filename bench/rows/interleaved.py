@@ -77,7 +77,7 @@ class Interleaved:
         return taken, skipped
 
     def _round(self, client: str, worker: Worker, seconds: float) -> Measured:
-        lanes = self.tasks if client.endswith("_async") else self.threads
+        lanes = self.tasks if client.endswith(("_async", "_node")) else self.threads
         return worker.run(self.operation, 0 if self.long else seconds, lanes)
 
 
