@@ -84,9 +84,7 @@ class Bound:
         on_retry: Callable[[Retry], None] | None = None,
     ) -> _ffi.Operation:
         try:
-            running = _ffi.Operation(on_retry or self._on_retry)
-            running.submit(self._handle(), operation, request)
-            return running
+            return _ffi.submit(self._handle(), operation, request, on_retry or self._on_retry)
         except InferenceKeyError as error:
             # The frames below hold what was refused, piece by piece.
             raise error.with_traceback(None) from None
@@ -104,16 +102,9 @@ class Bound:
         on_creating: called before an ephemeral workload is created.
         """
         encoded = _marshal.encode(operation, request)
-        client = self._handle()
-        running = _ffi.Operation(self._on_retry)
-        running.on_creating = on_creating
-        try:
-            event = running.result(client, operation, encoded)
-        except BaseException:
-            running.linger(grace_ms)
-            # The traceback keeps it alive.
-            running.free()
-            raise
+        event = _ffi.result(
+            self._handle(), operation, encoded, self._on_retry, on_creating, grace_ms
+        )
         if event is None:
             raise InternalError(f"{operation}: it ended without a result")
         return event

@@ -101,7 +101,7 @@ def client_describe(client: Held) -> dict[str, Any]:
     """Plane, base URL, host, project, workload slug and the token's display form."""
     given = _held()
     _check(lib.ikey_py_client_describe(client, given), given)
-    facts: dict[str, Any] = decode(Event(given).head)
+    facts: dict[str, Any] = decode(_event(given).head)
     return facts
 
 
@@ -116,7 +116,7 @@ def spec_file_read(file: Secret, options: Secret) -> bytes:
     given, texts = _held(), (file.reveal(), options.reveal())
     sizes = len(texts[0]), len(texts[1])
     _check(lib.ikey_py_spec_file_read(texts[0], sizes[0], texts[1], sizes[1], given), given)
-    return Event(given).head
+    return _event(given).head
 
 
 class Told:
@@ -153,28 +153,14 @@ class Operation(Told):
 
     __slots__ = ("_native", "ended")
 
-    def __init__(self, on_retry: Callable[[Retry], None] | None) -> None:
-        Told.__init__(self, on_retry)
+    def __init__(self, native: Held, on_retry: Callable[[Retry], None] | None) -> None:
+        super().__init__(on_retry)
         self.ended = False
-        self._native = _held()
+        self._native = native
 
-    def submit(self, client: Held, name: str, request: bytes) -> None:
-        """Checks the request; nothing is sent before the first event is asked for."""
-        native, op = self._native, name.encode("ascii")
-        status = lib.ikey_py_op_submit(client, op, len(op), request, len(request), native)
-        if status < 0:
-            self.ended = True
-            _raise(native)
-
-    def result(self, client: Held, name: str, request: bytes) -> Event | None:
-        """Submits what gives exactly one event, and waits for that. Signal handlers run meanwhile.
-
-        One crossing, where it comes soon and nothing is told before.
-        """
-        native, op = self._native, name.encode("ascii")
-        status = lib.ikey_py_op_result(client, op, len(op), request, len(request), SLICE_MS, native)
-        event = self._taken(status, native)
-        return self.take() if event is None else event
+    def rest(self, status: int) -> Event | None:
+        """The next event, of which the first crossing brought `status`; None after the end."""
+        return self._taken(status, self._native) or self.take()
 
     def next(self, wait_ms: int = SLICE_MS) -> Event | None:
         """The next event; None if `wait_ms` brought none, or if the operation `ended`."""
@@ -183,7 +169,7 @@ class Operation(Told):
 
     def _taken(self, status: int, given: Held) -> Event | None:
         if status == OK:
-            event = Event(given)
+            event = _event(given)
             if event.kind != NOTICE:
                 return event
             self.take_notice(event.head)
@@ -220,13 +206,55 @@ class Operation(Told):
         lib.ikey_py_op_free(self._native)
 
 
+def submit(
+    client: Held, name: str, request: bytes, on_retry: Callable[[Retry], None] | None
+) -> Operation:
+    """Checks the request; nothing is sent before the first event is asked for."""
+    native, op = _held(), name.encode("ascii")
+    _check(lib.ikey_py_op_submit(client, op, len(op), request, len(request), native), native)
+    return Operation(native, on_retry)
+
+
+def result(
+    client: Held,
+    name: str,
+    request: bytes,
+    on_retry: Callable[[Retry], None] | None,
+    on_creating: Callable[[dict[str, Any]], None] | None = None,
+    grace_ms: int = 0,
+) -> Event | None:
+    """The one event of an operation that gives exactly one. Signal handlers run meanwhile.
+
+    It takes one crossing, where the event comes soon, is small, and nothing is told before.
+
+    grace_ms: how much longer it may run when a signal handler raises.
+    """
+    given, op, running = _held(), name.encode("ascii"), None
+    try:
+        status = lib.ikey_py_op_result(client, op, len(op), request, len(request), SLICE_MS, given)
+        if status != OK or not given.is_empty:
+            running = Operation(given, on_retry)
+            running.on_creating = on_creating
+            return running.rest(status)
+    except BaseException:
+        running = running or Operation(given, on_retry)
+        running.linger(grace_ms)
+        # The traceback keeps it alive.
+        running.free()
+        raise
+    return _event(given)
+
+
 class Queue:
     """Many operations on one native thread, which rings by a byte on a descriptor if it has one."""
 
-    __slots__ = ("_native",)
+    __slots__ = ("_memory", "_native")
 
     def __init__(self, descriptor: int = -1) -> None:
-        self._native = native = _held()
+        # Of a cycle, the collector may finalize what frees the memory before the `__del__` of those
+        # who come here once more.
+        self._memory = new(HELD)
+        self._native = native = gc(self._memory, drop)
         _check(lib.ikey_py_queue_new(descriptor, native), native)
 
     def submit(self, client: Held, name: str, request: bytes, tag: int) -> None:
@@ -255,8 +283,9 @@ class Queue:
         _check(status, given)
         if status != OK:
             return None
-        event = Event(given)
-        event.tag = given.tag
+        tag = given.tag
+        event = _event(given)
+        event.tag = tag
         return event
 
     def free(self) -> None:
@@ -271,21 +300,33 @@ class Event:
     """
 
     __slots__ = ("head", "kind", "raw", "tag", "vectors")
+    head: bytes
+    kind: int
     raw: Any
     tag: int
+    vectors: Vectors
 
-    def __init__(self, given: Held) -> None:
-        self.kind = given.kind
-        self.head = unpack(given.head, given.head_length)
-        if given.rows:
-            self.raw = _view(given, given.raw, given.raw_length)
-            size = given.rows * given.columns * ffi.sizeof("double")
-            self.vectors = Vectors(_view(given, given.values, size), given.columns)
-        else:
-            self.raw = unpack(given.raw, given.raw_length)
-            self.vectors = NO_VECTORS
-            if given.is_empty:
-                gc(given, None)
+
+def _event(given: Held) -> Event:
+    event = Event()
+    event.kind = given.kind
+    if given.is_empty:
+        length = given.head_length
+        both = unpack(given.small, length + given.raw_length)
+        event.head, event.raw = both[:length], both[length:]
+        event.vectors = NO_VECTORS
+        if len(_spare) < MOST_SPARE:
+            _spare.append(given)
+        return event
+    event.head = unpack(given.head, given.head_length)
+    if given.rows:
+        event.raw = _view(given, given.raw, given.raw_length)
+        size = given.rows * given.columns * ffi.sizeof("double")
+        event.vectors = Vectors(_view(given, given.values, size), given.columns)
+    else:
+        event.raw = unpack(given.raw, given.raw_length)
+        event.vectors = NO_VECTORS
+    return event
 
 
 def _view(given: Held, start: object, size: int) -> memoryview:
@@ -322,10 +363,18 @@ def exception(facts: dict[str, Any]) -> _errors.InferenceKeyError:
     return kind(message, **attributes)
 
 
+# What nothing is in any more; several threads may take from it at once.
+_spare: list[Held] = []
+MOST_SPARE = 64
+
+
 def _held() -> Held:
     """Room for what a call gives; what is in it is freed with it.
 
     It exists before the call that fills it, so an exception from a signal handler at any point
     leaks nothing.
     """
-    return gc(new(HELD), drop)
+    try:
+        return _spare.pop()
+    except IndexError:
+        return gc(new(HELD), drop)

@@ -15,29 +15,30 @@ static void ikey_py_drop(ikey_py_held *held)
     *held = (ikey_py_held){0};
 }
 
-// `status`, after the views into what came with it are made. They cannot fail: the handles are new.
-static int32_t ikey_py_view(ikey_py_held *given, int32_t status)
+static void ikey_py_view_error(ikey_py_held *given)
 {
     const uint8_t *bytes = NULL;
-    if (status < 0) {
-        ikey_error_json(given->error, &bytes, &given->head_length);
-        given->head = (const char *)bytes;
-    } else if (given->event != NULL) {
-        ikey_event_kind(given->event, &given->kind, NULL);
-        ikey_event_head(given->event, &bytes, &given->head_length, NULL);
-        given->head = (const char *)bytes;
-        ikey_event_raw(given->event, &bytes, &given->raw_length, NULL);
-        given->raw = (const char *)bytes;
-        ikey_event_vectors(given->event, &given->values, &given->rows, &given->columns, NULL);
-    }
-    return status;
+    given->head_length = 0;
+    ikey_error_json(given->error, &bytes, &given->head_length);
+    given->head = (const char *)bytes;
+}
+
+static void ikey_py_view_event(ikey_py_held *given)
+{
+    const uint8_t *bytes = NULL;
+    ikey_event_kind(given->event, &given->kind, NULL);
+    ikey_event_tag(given->event, &given->tag, NULL);
+    ikey_event_head(given->event, &bytes, &given->head_length, NULL);
+    given->head = (const char *)bytes;
+    ikey_event_raw(given->event, &bytes, &given->raw_length, NULL);
+    given->raw = (const char *)bytes;
+    ikey_event_vectors(given->event, &given->values, &given->rows, &given->columns, NULL);
 }
 
 // Copies an event that is small, and frees it.
 static void ikey_py_settle(ikey_py_held *given)
 {
-    size_t length = given->head_length + given->raw_length;
-    if (given->event != NULL && given->error == NULL && given->rows == 0 && length <= sizeof given->small) {
+    if (given->rows == 0 && given->head_length + given->raw_length <= sizeof given->small) {
         memcpy(given->small, given->head, given->head_length);
         memcpy(given->small + given->head_length, given->raw, given->raw_length);
         given->head = given->small;
@@ -45,7 +46,25 @@ static void ikey_py_settle(ikey_py_held *given)
         ikey_event_free(given->event);
         given->event = NULL;
     }
-    given->is_empty = given->event == NULL && given->error == NULL && given->op == NULL;
+}
+
+// `status`, after the views into what came with it are made. They cannot fail: the handles are new.
+static int32_t ikey_py_view(ikey_py_held *given, int32_t status)
+{
+    if (status < 0) {
+        ikey_py_view_error(given);
+    } else if (given->event != NULL) {
+        ikey_py_view_event(given);
+        if (given->kind == IKEY_EVENT_ERROR) {
+            ikey_event_error(given->event, &given->error, NULL);
+            ikey_py_view_error(given);
+        } else {
+            ikey_py_settle(given);
+        }
+    }
+    given->is_empty = given->client == NULL && given->op == NULL && given->queue == NULL && given->event == NULL &&
+                      given->error == NULL;
+    return status;
 }
 
 static int32_t ikey_py_client_new(const char *options, size_t length, ikey_py_held *given)
@@ -87,9 +106,7 @@ static int32_t ikey_py_op_submit(ikey_py_held *client, const char *name, size_t 
 
 static int32_t ikey_py_op_next(ikey_py_held *op, int32_t timeout_ms, ikey_py_held *given)
 {
-    int32_t status = ikey_py_view(given, ikey_op_next(op->op, timeout_ms, &given->event, &given->error));
-    ikey_py_settle(given);
-    return status;
+    return ikey_py_view(given, ikey_op_next(op->op, timeout_ms, &given->event, &given->error));
 }
 
 static void ikey_py_op_free(ikey_py_held *op)
@@ -102,15 +119,16 @@ static int32_t ikey_py_op_result(ikey_py_held *client, const char *name, size_t 
                                  size_t request_length, int32_t timeout_ms, ikey_py_held *given)
 {
     int32_t status = ikey_py_op_submit(client, name, name_length, request, request_length, given);
-    if (status != IKEY_OK) {
-        return status;
+    if (status == IKEY_OK) {
+        status = ikey_op_next(given->op, timeout_ms, &given->event, &given->error);
     }
-    status = ikey_py_op_next(given, timeout_ms, given);
-    if (status == IKEY_OK && given->kind == IKEY_EVENT_DATA) {
-        ikey_py_op_free(given);
-        ikey_py_settle(given);
+    if (status == IKEY_OK) {
+        ikey_event_kind(given->event, &given->kind, NULL);
+        if (given->kind == IKEY_EVENT_DATA) {
+            ikey_py_op_free(given);
+        }
     }
-    return status;
+    return ikey_py_view(given, status);
 }
 
 static void ikey_py_ring(void *descriptor)
@@ -149,16 +167,5 @@ static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_
 {
     size_t count = 0;
     int32_t status = ikey_queue_take(queue->queue, timeout_ms, 1, &given->event, &count, &given->error);
-    ikey_py_view(given, status);
-    if (given->event != NULL) {
-        ikey_event_tag(given->event, &given->tag, NULL);
-        if (given->kind == IKEY_EVENT_ERROR) {
-            const uint8_t *bytes = NULL;
-            ikey_event_error(given->event, &given->error, NULL);
-            ikey_error_json(given->error, &bytes, &given->head_length);
-            given->head = (const char *)bytes;
-        }
-    }
-    ikey_py_settle(given);
-    return status;
+    return ikey_py_view(given, status);
 }

@@ -2,10 +2,10 @@
 // what it needs at once. `build_ffi.py` compiles it into `inferencekey._native`. No rule stands here.
 
 // The handles that a Python object or a call holds, and views into what it was given last: the head, the raw bytes and the
-// vectors of `event`, or the JSON of `error` as head. All 0 when made; `ikey_py_drop` frees it.
+// vectors of `event`, or the JSON of `error`, its own or that of an IKEY_EVENT_ERROR, as head. All 0 when made; `ikey_py_drop` frees it.
 //
-// Most events are small. Those are copied to `small`, and freed: where no handle is left, `is_empty`, Python need not cross
-// to free one, and so not hand its lock to another thread a second time in a call.
+// Most events are small. Those are copied to `small`, the raw bytes behind the head, and freed. Where no handle is left,
+// `is_empty`, Python need not cross to free one, and so not hand its lock to another thread a second time in a call.
 typedef struct {
     ikey_client *client;
     ikey_op *op;
@@ -50,5 +50,5 @@ static int32_t ikey_py_queue_submit(ikey_py_held *queue, ikey_py_held *client, c
                                     const char *request, size_t request_length, uint64_t tag, ikey_py_held *given);
 static void ikey_py_queue_cancel(ikey_py_held *queue, uint64_t tag);
 static void ikey_py_queue_pause(ikey_py_held *queue, uint64_t tag, int32_t paused);
-// One event; of an IKEY_EVENT_ERROR the JSON of the error as head.
+// One event, with its tag.
 static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_py_held *given);
