@@ -67,8 +67,12 @@ test-typescript: $(VENV)/.built ## Run the TypeScript tests, end to end over the
 	@if ! command -v npm >/dev/null && [ -z "$${CI:-}" ]; then \
 	    echo "skipped: the TypeScript tests need Node.js, 20 or later"; \
 	else \
-	    $(MAKE) --no-print-directory typescript && $(BIN)/inferencekey local exec -- npm --prefix $(TS) test --silent; \
+	    $(MAKE) --no-print-directory ts-package && $(BIN)/inferencekey local exec -- npm --prefix $(TS) test --silent; \
 	fi
+
+.PHONY: ts-package
+ts-package: $(TS)/dist/.built ## Pack the npm packages into build/npm, install them into an empty project and use them
+	tests/package/npm.sh
 
 .PHONY: test-package
 test-package: $(VENV)/.built $(VENV)/.dev ## Build sdist and wheel, install each into an empty venv and use it

@@ -29,6 +29,8 @@ from markdown_it import MarkdownIt
 
 RUN = ("python", "sh", "console", "c")
 PARSED = ("yaml", "toml", "json")
+ELSEWHERE = ("ts",)
+"""bindings/typescript/test/docs.test.mjs runs them."""
 OUTPUT = "text"
 GIVEN = "given"
 
@@ -85,7 +87,7 @@ def defects(page: Path) -> Iterator[str]:
             yield f"{page.name}:{block.line}: the mark gives no reason"
         if block.expected and not runs:
             yield f"{page.name}:{block.line}: output, but the block before it is not run"
-        known = block.language in (*RUN, *PARSED, OUTPUT, GIVEN, "")
+        known = block.language in (*RUN, *PARSED, *ELSEWHERE, OUTPUT, GIVEN, "")
         if not known and block.mark != "notation":
             yield f"{page.name}:{block.line}: `{block.language}` is neither run nor marked"
         if block.language != GIVEN:
