@@ -169,8 +169,6 @@ class AsyncTextMap(AsyncIterator[Item]):
                 prompt = next(self._prompts)
             elif self._drawing is None:
                 self._drawing = asyncio.ensure_future(anext(self._prompts))
-                # It may fail when nobody is interested any more.
-                self._drawing.add_done_callback(_look_at)
                 return False
             elif not self._drawing.done():
                 return False
@@ -191,6 +189,7 @@ class AsyncTextMap(AsyncIterator[Item]):
         self._is_closed = True
         self._prompts = iter(())
         if self._drawing is not None:
+            # If it has failed meanwhile, the loop does not complain either.
             self._drawing.cancel()
         if self._requests is not None:
             self._requests.cancel()
@@ -226,8 +225,3 @@ class AsyncTextMap(AsyncIterator[Item]):
 def _set(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
         waiter.set_result(None)
-
-
-def _look_at(drawing: asyncio.Future[Prompt]) -> None:
-    if not drawing.cancelled():
-        drawing.exception()

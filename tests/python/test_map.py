@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import gc
 import pickle
 import signal
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
@@ -235,6 +237,35 @@ def test_the_first_error_ends_the_rest(bot: Bot) -> None:
         left(double)
         assert len(drawn) <= 6
         assert list(items) == []
+
+
+def test_after_an_error_nothing_is_drawn_that_would_never_be_given(bot: Bot) -> None:
+    """Also while what came before it is still awaited."""
+    drawn: list[str] = []
+    refused = threading.Event()
+
+    class Refused:
+        """A step that tells that the refusal is out."""
+
+        def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
+            refused.set()
+
+    def prompts() -> Iterator[str]:
+        for text in ["p0", "refused", "p2", "p3"]:
+            drawn.append(text)
+            yield text
+
+    def respond(request: Request) -> Any:
+        if asked(request) == "refused":
+            return [answer(b"", 400), Refused()]
+        return [Until(refused), Pause(0.05), echo(request)]
+
+    with Double(respond) as double:
+        items = bot(double).map(prompts(), concurrency=2)
+        assert next(items).text == "p0"
+        with pytest.raises(ValidationError):
+            next(items)
+        assert drawn == ["p0", "refused"]
 
 
 @pytest.mark.parametrize("ordered", [True, False])
@@ -500,6 +531,33 @@ def test_what_an_async_iterable_raises_comes_out_behind_what_it_gave() -> None:
         assert asyncio.run(main(double)) == ["a"]
 
 
+def test_an_iterable_that_fails_when_nobody_asks_any_more_is_not_complained_about() -> None:
+    """The loop would say that an exception was never retrieved."""
+    complaints: list[object] = []
+
+    async def main(double: Double) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, found: complaints.append(found))
+        left = asyncio.Event()
+
+        async def prompts() -> AsyncIterator[str]:
+            yield "p0"
+            await left.wait()
+            raise ZeroDivisionError
+
+        items = async_endpoint(double).map(prompts())
+        assert (await items.__anext__()).text == "p0"
+        left.set()
+        while not items._drawing or not items._drawing.done():
+            await asyncio.sleep(0)
+        await items.aclose()
+        del items
+        gc.collect()
+
+    with Double(echo) as double:
+        asyncio.run(main(double))
+    assert complaints == []
+
+
 @pytest.mark.parametrize("is_async", [True, False])
 def test_a_task_that_is_cancelled_ends_its_requests_on_the_wire(is_async: bool) -> None:
     """And draws no more, also where it waits for a prompt."""
@@ -540,6 +598,20 @@ def test_a_dropped_map_leaves_neither_requests_nor_tasks() -> None:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     with Double(hang) as double:
+        asyncio.run(main(double))
+
+
+def test_a_long_map_keeps_nothing_of_what_it_gave() -> None:
+    """Neither it nor its loop: a map may run for days."""
+    from inferencekey._async.port import port
+
+    async def main(double: Double) -> None:
+        items = async_endpoint(double).map(texts(100), concurrency=5)
+        assert [item.text async for item in items] == texts(100)
+        assert not port("test")._receivers
+        assert not [name for name, kept in vars(items).items() if kept and isinstance(kept, dict)]
+
+    with Double(echo) as double:
         asyncio.run(main(double))
 
 
