@@ -16,7 +16,8 @@ const pages = readdirSync(root("docs"), { recursive: true })
 
 /** The blocks of a page as one module; an import that stands in several blocks is made once. */
 function program(page) {
-  const blocks = readFileSync(root(page), "utf-8").matchAll(/^( *)```ts\n(.*?)^ *```$/gms);
+  const text = readFileSync(root(page), "utf-8").replaceAll(/<!-- notation:[^>]*-->\n```ts\n.*?^```$/gms, "");
+  const blocks = text.matchAll(/^( *)```ts\n(.*?)^ *```$/gms);
   const names = new Set();
   const code = [...blocks].map(([, indent, block]) =>
     block
@@ -32,7 +33,7 @@ function program(page) {
 
 const OPTIONS = ["--strict", "--module", "nodenext", "--target", "es2022", "--lib", "es2023,esnext.disposable", "--types", "node"];
 
-describe("the documentation's programs", { skip: !process.env.INFERENCEKEY_SDK_TOKEN && "no platform runs", concurrency: 2 }, () => {
+describe("the documentation's programs", { skip: !process.env.INFERENCEKEY_SDK_TOKEN && "no platform runs" }, () => {
   for (const page of ["README.md", "bindings/typescript/README.md", ...pages]) {
     const source = program(page);
     if (source === undefined) continue;
@@ -41,11 +42,16 @@ describe("the documentation's programs", { skip: !process.env.INFERENCEKEY_SDK_T
       const name = here(`dist/docs/${page.replaceAll("/", "-").replace(/\.md$/, "")}`);
       mkdirSync(here("dist/docs"), { recursive: true });
       writeFileSync(`${name}.mts`, source);
-      const checked = await run(here("node_modules/.bin/tsc"), [...OPTIONS, `${name}.mts`]).catch((error) => error);
+      const checked = await run(here("node_modules/.bin/tsc"), [...OPTIONS, `${name}.mts`], { cwd: here("") }).catch((error) => error);
       assert.equal(checked.stdout, "");
-      // A project of its own for each page: they use the same names.
       const ran = await run(process.execPath, [`${name}.mjs`], { timeout: 50_000 });
       assert.match(ran.stdout, /\S/);
+    });
+  }
+  for (const example of readdirSync(here("examples"))) {
+    test(example, async () => {
+      const { stdout } = await run(process.execPath, [here(`examples/${example}`)], { timeout: 50_000 });
+      assert.match(stdout, /deleted: true/);
     });
   }
 });
