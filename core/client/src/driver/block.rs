@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::{Deadline, Direction, Interests, begin_round, collect, now};
+use super::{Deadline, Direction, Interests, Source, begin_round, collect, now};
 
 /// A cancel from another thread is seen at the latest after this long (faults.md 3.11 allows 100 ms).
 const SLICE: Duration = Duration::from_millis(50);
@@ -66,8 +66,17 @@ pub(crate) struct Signal;
 
 /// Sleeps until a source is ready, the interests' own instant comes or `pause` is over. Returns which sources are ready.
 pub(crate) fn sleep(interests: &Interests, pause: Duration) -> Result<Vec<bool>, Signal> {
-    let pause = interests.wake_at.map_or(pause, |instant| pause.min(until(instant)));
-    let mut watched: Vec<PollFd<'_>> = interests.sources.iter().map(watch).collect();
+    sleep_over(&interests.sources, interests.wake_at, pause)
+}
+
+/// The same for sources that are not in one place.
+pub(crate) fn sleep_over<'a>(
+    sources: impl IntoIterator<Item = &'a (Source, Direction)>,
+    wake_at: Option<Instant>,
+    pause: Duration,
+) -> Result<Vec<bool>, Signal> {
+    let pause = wake_at.map_or(pause, |instant| pause.min(until(instant)));
+    let mut watched: Vec<PollFd<'_>> = sources.into_iter().map(watch).collect();
     let timeout = Timespec::try_from(pause).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 });
     let woken = poll(&mut watched, Some(&timeout));
     begin_round();
@@ -83,7 +92,7 @@ fn until(instant: Instant) -> Duration {
     instant.saturating_duration_since(now())
 }
 
-fn watch((source, direction): &(super::Source, Direction)) -> PollFd<'_> {
+fn watch((source, direction): &(Source, Direction)) -> PollFd<'_> {
     let flags = match direction {
         Direction::Read => PollFlags::IN,
         Direction::Write => PollFlags::OUT,

@@ -1,6 +1,7 @@
 //! The thread that drives a queue's operations.
 
 use std::io;
+use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::bell::{Bell, TaskWaker};
 use super::{BACKLOG, Room, Shared, Submitted, Taken, Waiting};
-use crate::driver::block::sleep;
+use crate::driver::block::sleep_over;
 use crate::driver::{Direction, Interests, collect, now};
 use crate::error::Error;
 use crate::operation::{Event, Operation};
@@ -84,19 +85,17 @@ impl Reactor {
 
     /// Sleeps until a task can go on or the bell rings, and marks the tasks that are due.
     fn sleep(&mut self) {
-        let mut all = Interests::default();
-        all.sources.push((self.shared.bell.source(), Direction::Read));
         self.shared.bell.fall_asleep();
         for task in &mut self.tasks {
             // Asked once: the host may make room or pause at any moment; for what lets a task go on it rings.
             task.is_watched = task.may_run();
         }
-        for task in self.tasks.iter().filter(|task| task.is_watched) {
-            all.sources.extend(task.interests.sources.iter().cloned());
-            all.wake_at = all.wake_at.into_iter().chain(task.interests.wake_at).min();
-        }
         let pause = if self.has_work() { Duration::ZERO } else { SLICE };
-        let slept = sleep(&all, pause);
+        let bell = (self.shared.bell.source(), Direction::Read);
+        let watched = || self.tasks.iter().filter(|task| task.is_watched);
+        let sources = watched().flat_map(|task| &task.interests.sources);
+        let wake_at = watched().filter_map(|task| task.interests.wake_at).min();
+        let slept = sleep_over(iter::once(&bell).chain(sources), wake_at, pause);
         self.shared.bell.wake_up(slept.as_ref().is_ok_and(|ready| ready[0]));
         let Ok(ready) = slept else { return };
         let mut ready = &ready[1..];
