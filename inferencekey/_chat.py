@@ -25,7 +25,9 @@ def chat_request(
     timeout: float | Timeouts | None,
 ) -> _marshal.Request:
     """The request of a `generate_text`, as the core takes it; what is None is not in it."""
-    request = _marshal.Request(clock_options(timeout))
+    request = _marshal.Request()
+    if timeout is not None:
+        request.update(clock_options(timeout))
     if prompt is not None:
         request["prompt"] = prompt
     if messages is not None:

@@ -92,7 +92,7 @@ class Bound:
     def _call(
         self,
         operation: str,
-        request: Mapping[str, object],
+        request: Mapping[str, object] | _marshal.Encoded,
         grace_ms: int = 0,
         on_creating: Callable[[dict[str, Any]], None] | None = None,
     ) -> _ffi.Event:
@@ -112,7 +112,7 @@ class Bound:
     def _ask(
         self,
         operation: str,
-        request: Mapping[str, object],
+        request: Mapping[str, object] | _marshal.Encoded,
         grace_ms: int = 0,
         on_creating: Callable[[dict[str, Any]], None] | None = None,
     ) -> dict[str, Any]:

@@ -161,7 +161,8 @@ class ManagementClient(ControlClient):
         fields = spec_fields("ensure", spec)
         del spec  # From here on a traceback with locals shows no token in it.
         wish = wish_for("ensure", fields, project, max_hourly_cost_usd)
-        request = Request(_marshal.decode(wish), on_drift=on_drift, **clock_options(timeout))
+        more = Request(on_drift=on_drift, **clock_options(timeout))
+        request = _marshal.extended("ensure", wish, more)
         answer = self._ask("ensure", request)
         warn_of_drift(answer)
         return self._ref(answer, wish)
@@ -183,10 +184,10 @@ class ManagementClient(ControlClient):
         fields = spec_fields("plan", spec)
         del spec  # From here on a traceback with locals shows no token in it.
         wish = wish_for("plan", fields, project, max_hourly_cost_usd)
-        request = Request(_marshal.decode(wish), **clock_options(timeout))
+        request = _marshal.extended("plan", wish, Request(clock_options(timeout)))
         return self._planned(self._ask("plan", request), wish)
 
-    def _planned(self, answer: dict[str, Any], wish: bytes) -> Plan:
+    def _planned(self, answer: dict[str, Any], wish: _marshal.Encoded) -> Plan:
         """The plan, which keeps the wish that it was made for."""
 
         def apply(base: str | None, timeout: float | Timeouts | None) -> EndpointRef:
@@ -194,9 +195,9 @@ class ManagementClient(ControlClient):
 
         return Plan.from_answer(answer["plan"], apply)
 
-    def _ref(self, answer: dict[str, Any], wish: bytes) -> EndpointRef:
+    def _ref(self, answer: dict[str, Any], wish: _marshal.Encoded) -> EndpointRef:
         """What `ensure` and `apply` give back."""
-        return EndpointRef.from_answer(answer, self._planned(answer, wish))
+        return EndpointRef.from_answer(answer, lambda: self._planned(answer, wish))
 
     def get(
         self,
@@ -422,15 +423,17 @@ def spec_fields(operation: str, spec: WorkloadSpec) -> Request:
 
 def wish_for(
     operation: str, fields: Request, project: str | None, max_hourly_cost_usd: float | None
-) -> bytes:
+) -> _marshal.Encoded:
     """What is asked for, as it is now: a spec can change later, a plan cannot."""
     wish = Request(spec=fields, project=project, max_hourly_cost_usd=max_hourly_cost_usd)
     return _marshal.encode(operation, wish)
 
 
-def to_apply(wish: bytes, base: str | None, timeout: float | Timeouts | None) -> Request:
+def to_apply(
+    wish: _marshal.Encoded, base: str | None, timeout: float | Timeouts | None
+) -> _marshal.Encoded:
     """The request that does what the plan for the wish says."""
-    return Request(_marshal.decode(wish), base=base, **clock_options(timeout))
+    return _marshal.extended("apply", wish, Request(base=base, **clock_options(timeout)))
 
 
 def warn_of_drift(answer: dict[str, Any]) -> None:

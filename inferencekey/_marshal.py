@@ -80,16 +80,25 @@ class Encoded(bytes):
         return f"<{len(self)} bytes of JSON>"
 
 
-def encode(operation: str, request: Mapping[str, object]) -> Encoded:
-    """Compact UTF-8 JSON of `request` as it is at this moment.
+def encode(operation: str, request: Mapping[str, object] | Encoded) -> Encoded:
+    """Compact UTF-8 JSON of `request` as it is at this moment; nothing is left to do for JSON.
 
     Raises ValidationError with the path in `.field`: `config.rope.factor`, `messages[0].content`.
     """
+    if isinstance(request, Encoded):
+        return request
     try:
         return _encoded(operation, request)
     except ValidationError as error:
         # The frames below hold what was refused, piece by piece.
         raise error.with_traceback(None) from None
+
+
+def extended(operation: str, request: Encoded, more: Mapping[str, object]) -> Encoded:
+    """The JSON of a request that has members, with `more` of them behind."""
+    if not more:
+        return request
+    return Encoded(b"".join((request[:-1], b",", encode(operation, more)[1:])))
 
 
 def _encoded(operation: str, request: Mapping[str, object]) -> Encoded:

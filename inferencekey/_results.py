@@ -9,7 +9,7 @@ from inferencekey._vectors import Parts, Vectors
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any, SupportsIndex, TypeVar
 
     from numpy import ndarray
@@ -39,13 +39,19 @@ class EndpointRef(Record):
     ) -> None:
         self._project_slug = project_slug
         self._workload_slug = workload_slug
-        self._plan = plan
+        self._plan: Plan | Callable[[], Plan] | None = plan
         self._changed = changed
 
     @classmethod
-    def from_answer(cls, answer: dict[str, Any], plan: Plan) -> EndpointRef:
-        """The ref as the core hands it over."""
-        return cls(answer["project_slug"], answer["workload_slug"], plan, answer["changed"])
+    def from_answer(cls, answer: dict[str, Any], plan: Callable[[], Plan]) -> EndpointRef:
+        """The ref as the core hands it over; the plan is made when it is asked for."""
+        made = cls(answer["project_slug"], answer["workload_slug"], None, answer["changed"])
+        made._plan = plan
+        return made
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        self._plan = self.plan
+        return super().__reduce_ex__(protocol)
 
     @property
     def project_slug(self) -> str:
@@ -60,7 +66,10 @@ class EndpointRef(Record):
     @property
     def plan(self) -> Plan | None:
         """What was to be done. Takes no part in equality, hash and repr."""
-        return self._plan
+        plan = self._plan
+        if callable(plan):
+            plan = self._plan = plan()
+        return plan
 
     @property
     def changed(self) -> bool:

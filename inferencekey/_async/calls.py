@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 async def call(
     bound: Bound,
     operation: str,
-    request: Mapping[str, object],
+    request: Mapping[str, object] | _marshal.Encoded,
     grace_ms: int = 0,
     on_creating: Callable[[dict[str, Any]], None] | None = None,
 ) -> _ffi.Event:
@@ -49,7 +49,7 @@ async def call(
 async def ask(
     bound: Bound,
     operation: str,
-    request: Mapping[str, object],
+    request: Mapping[str, object] | _marshal.Encoded,
     grace_ms: int = 0,
     on_creating: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:

@@ -55,7 +55,8 @@ class AsyncManagementClient(ControlClient, AsyncClient):
         fields = _control.spec_fields("ensure", spec)
         del spec  # From here on a traceback with locals shows no token in it.
         wish = _control.wish_for("ensure", fields, project, max_hourly_cost_usd)
-        request = Request(_marshal.decode(wish), on_drift=on_drift, **clock_options(timeout))
+        more = Request(on_drift=on_drift, **clock_options(timeout))
+        request = _marshal.extended("ensure", wish, more)
         answer = await calls.ask(self, "ensure", request)
         _control.warn_of_drift(answer)
         return self._ref(answer, wish)
@@ -72,10 +73,10 @@ class AsyncManagementClient(ControlClient, AsyncClient):
         fields = _control.spec_fields("plan", spec)
         del spec  # From here on a traceback with locals shows no token in it.
         wish = _control.wish_for("plan", fields, project, max_hourly_cost_usd)
-        request = Request(_marshal.decode(wish), **clock_options(timeout))
+        request = _marshal.extended("plan", wish, Request(clock_options(timeout)))
         return self._planned(await calls.ask(self, "plan", request), wish)
 
-    def _planned(self, answer: dict[str, Any], wish: bytes) -> AsyncPlan:
+    def _planned(self, answer: dict[str, Any], wish: _marshal.Encoded) -> AsyncPlan:
         """The plan, which keeps the wish that it was made for."""
 
         async def apply(base: str | None, timeout: float | Timeouts | None) -> EndpointRef:
@@ -84,9 +85,9 @@ class AsyncManagementClient(ControlClient, AsyncClient):
 
         return AsyncPlan.from_answer(answer["plan"], apply)
 
-    def _ref(self, answer: dict[str, Any], wish: bytes) -> EndpointRef:
+    def _ref(self, answer: dict[str, Any], wish: _marshal.Encoded) -> EndpointRef:
         """What `ensure` and `apply` give back."""
-        return EndpointRef.from_answer(answer, self._planned(answer, wish))
+        return EndpointRef.from_answer(answer, lambda: self._planned(answer, wish))
 
     @like(ManagementClient.get)
     async def get(
