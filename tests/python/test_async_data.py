@@ -457,10 +457,12 @@ def test_it_works_with_uvloop() -> None:
             await task
         await asyncio.to_thread(closed, double)
         results = await asyncio.gather(*(bot.generate_text(prompt="Hi") for _ in range(20)))
+        mapped = [item.text async for item in bot.map(["Hi"] * 20, concurrency=4)]
+        assert mapped == ["on"] * 20
         return results[-1].text
 
     for _ in range(2):
-        with Double([HEAD, FIRST, HANG], *[answer(completion("on"))] * 20) as double:
+        with Double([HEAD, FIRST, HANG], *[answer(completion("on"))] * 40) as double:
             loop = uvloop.new_event_loop()
             assert loop.run_until_complete(main(double)) == "on"
             loop.close()
