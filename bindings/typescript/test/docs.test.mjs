@@ -2,11 +2,14 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+import { ManagementClient } from "../index.mjs";
+
 const run = promisify(execFile);
+const mgmt = process.env.INFERENCEKEY_SDK_TOKEN && ManagementClient.fromEnv();
 const root = (path) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 const here = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
@@ -17,7 +20,7 @@ const pages = readdirSync(root("docs"), { recursive: true })
 /** The blocks of a page as one module; an import that stands in several blocks is made once. */
 function program(page) {
   const text = readFileSync(root(page), "utf-8").replaceAll(/<!-- notation:[^>]*-->\n```ts\n.*?^```$/gms, "");
-  const blocks = text.matchAll(/^( *)```ts\n(.*?)^ *```$/gms);
+  const blocks = text.matchAll(/^( *)```ts[^\n]*\n(.*?)^ *```$/gms);
   const names = new Set();
   const code = [...blocks].map(([, indent, block]) =>
     block
@@ -31,25 +34,53 @@ function program(page) {
   return `import { ${[...names].join(", ")} } from "@inferencekey/sdk";\n${code.join("\n")}`;
 }
 
+const GIVEN = { "support-bot": "inferencekey-tiny", embedder: "inferencekey-tiny-embed" };
+
+/** The workloads that a reader of the page already has, by its comments. */
+async function give(page) {
+  const text = readFileSync(root(page), "utf-8");
+  const slugs = [...text.matchAll(/<!-- given: (.*?) -->/g)].flatMap(([, names]) => names.split(" "));
+  for (const slug of slugs) {
+    const taskType = slug === "embedder" ? "embedding" : "text2text";
+    await mgmt.ensure({ name: "Bot", slug, model: GIVEN[slug], backend: "llamacpp", taskType });
+    await mgmt.waitUntilReady(slug, { silent: true });
+  }
+}
+
+/** Pages use the same names, so each begins without them. What is called `ts-…` belongs to other tests. */
+async function clear() {
+  for (const { slug } of await mgmt.list()) if (!slug.startsWith("ts-")) await mgmt.delete(slug);
+}
+
 const OPTIONS = ["--strict", "--module", "nodenext", "--target", "es2022", "--lib", "es2023,esnext.disposable", "--types", "node"];
 
-describe("the documentation's programs", { skip: !process.env.INFERENCEKEY_SDK_TOKEN && "no platform runs" }, () => {
-  for (const page of ["README.md", "bindings/typescript/README.md", ...pages]) {
-    const source = program(page);
-    if (source === undefined) continue;
+const skip = !process.env.INFERENCEKEY_SDK_TOKEN && "no platform runs";
+
+describe("the documentation's programs", { skip }, () => {
+  const programs = ["README.md", "bindings/typescript/README.md", ...pages]
+    .map((page) => [page, program(page)])
+    .filter(([, source]) => source !== undefined);
+  // Inside the package, where its own name leads to it.
+  const file = (page) => here(`dist/docs/${page.replaceAll("/", "-").replace(/\.md$/, "")}`);
+
+  before(async () => {
+    mkdirSync(here("dist/docs"), { recursive: true });
+    for (const [page, source] of programs) writeFileSync(`${file(page)}.mts`, source);
+    const files = programs.map(([page]) => `${file(page)}.mts`);
+    const checked = await run(here("node_modules/.bin/tsc"), [...OPTIONS, ...files], { cwd: here("") }).catch((error) => error);
+    assert.equal(checked.stdout, "");
+  });
+  for (const [page] of programs) {
     test(page, async () => {
-      // Inside the package, where its own name leads to it.
-      const name = here(`dist/docs/${page.replaceAll("/", "-").replace(/\.md$/, "")}`);
-      mkdirSync(here("dist/docs"), { recursive: true });
-      writeFileSync(`${name}.mts`, source);
-      const checked = await run(here("node_modules/.bin/tsc"), [...OPTIONS, `${name}.mts`], { cwd: here("") }).catch((error) => error);
-      assert.equal(checked.stdout, "");
-      const ran = await run(process.execPath, [`${name}.mjs`], { timeout: 50_000 });
+      await clear();
+      await give(page);
+      const ran = await run(process.execPath, [`${file(page)}.mjs`], { timeout: 50_000 });
       assert.match(ran.stdout, /\S/);
     });
   }
   for (const example of readdirSync(here("examples"))) {
     test(example, async () => {
+      await clear();
       const { stdout } = await run(process.execPath, [here(`examples/${example}`)], { timeout: 50_000 });
       assert.match(stdout, /deleted: true/);
     });

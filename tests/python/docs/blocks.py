@@ -37,6 +37,7 @@ GIVEN = "given"
 _MARK = re.compile(
     r"<!-- (?P<kind>not run|notation|exits|output|before|given)(?:: (?P<value>.*?))?\s*-->\s*", re.S
 )
+_TAB, _INDENT = re.compile(r'=== "[^"]+"'), "    "
 _TITLE = re.compile(r'\btitle="(?P<title>[^"]+)"')
 
 
@@ -65,7 +66,7 @@ class Block:
 def blocks(page: Path) -> Iterator[Block]:
     """All blocks in order; hidden code comes as a block of its own."""
     mark, value = None, ""
-    for token in MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8")):
+    for token in MarkdownIt("commonmark").parse(_untabbed(page.read_text(encoding="utf-8"))):
         first = token.map[0] + 1 if token.map else 0
         if token.type == "fence":
             language, _, rest = token.info.strip().partition(" ")
@@ -77,6 +78,20 @@ def blocks(page: Path) -> Iterator[Block]:
             language, _, code = value.partition("\n") if mark == "before" else (GIVEN, "", value)
             yield Block(language, code, first + 1)
             mark, value = None, ""
+
+
+def _untabbed(text: str) -> str:
+    """The content of `=== "Python"` and the like, which the site shows as tabs, without its indent.
+    Every line stays where it is."""
+    lines, in_tab = [], False
+    for line in text.split("\n"):
+        if _TAB.fullmatch(line):
+            in_tab = True
+            lines.append("")
+            continue
+        in_tab = in_tab and (line.startswith(_INDENT) or not line.strip())
+        lines.append(line.removeprefix(_INDENT) if in_tab else line)
+    return "\n".join(lines)
 
 
 def defects(page: Path) -> Iterator[str]:
