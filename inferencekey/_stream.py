@@ -124,9 +124,11 @@ class TextStream(Stream):
         while True:
             for chunk in self._batch:
                 return chunk
-            event = self._event()
+            # The batch that tells how it ended is the last event.
+            event = None if self._closing else self._event()
             if event is None:
                 self._end_account()
+                self.close()
                 raise StopIteration
             self._take_batch(event)
 
