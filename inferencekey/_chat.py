@@ -41,4 +41,4 @@ def chat_request(
 
 def text_result(event: _ffi.Event, kind: type[Result]) -> Result:
     """What the one event of a `generate_text` brings."""
-    return kind.from_answer(_marshal.leading("text", event.head), event.head, event.raw)
+    return kind.from_answer(_marshal.leading_text(event.head), event.head, event.raw)
