@@ -58,6 +58,8 @@ export class InferenceKeyError extends Error {
   readonly field?: string;
   /** What to do next. */
   readonly hint?: string;
+  /** What it came from: what a getter of the caller threw, or a file that cannot be read. */
+  override readonly cause?: unknown;
 
   constructor(message: string, facts: ErrorFacts = {}) {
     const { cause, ...others } = facts;

@@ -1,5 +1,5 @@
 /** One running call of the core. */
-import { fromCore } from "./errors";
+import { fromCore, ValidationError } from "./errors";
 import { encode, type Request } from "./json";
 import type { NativeClient, NativeEvent } from "./native";
 import { ports, type Receiver } from "./port";
@@ -39,6 +39,7 @@ export class Operation implements Receiver {
 
   /** Checks the request and sends it. Throws what is wrong with it, and the reason of a signal that is aborted. */
   constructor(course: Course, name: string, request: Request) {
+    checkSignal(course.signal);
     course.signal?.throwIfAborted();
     this.#course = course;
     this.#tag = ports().submit(course.client, name, encode(name, request), this);
@@ -125,6 +126,17 @@ export class Operation implements Receiver {
     this.#paused = paused;
     ports().pause(this.#tag, paused);
   }
+}
+
+/** A controller in place of its signal is a mistake that would leave the call without an end. */
+function checkSignal(signal: unknown): void {
+  if (signal === undefined || signal === null) return;
+  if (typeof (signal as AbortSignal).throwIfAborted === "function") return;
+  throw new ValidationError("`signal` must be an AbortSignal", {
+    code: "invalid_argument",
+    field: "signal",
+    hint: "give `controller.signal`, or `AbortSignal.timeout(ms)`",
+  });
 }
 
 /** The one event of an operation that gives exactly one. */

@@ -1,5 +1,6 @@
 /** The way of a workload to `ready`. */
 import { Display } from "./display";
+import { ValidationError } from "./errors";
 import { Operation, type Course } from "./operation";
 import { READINESS, WAIT } from "./names";
 import { milliseconds, renamed } from "./options";
@@ -28,8 +29,11 @@ export async function waitUntilReady(
   options: WaitOptions | undefined,
 ): Promise<void> {
   const { on_progress: onProgress, silent, ...request } = renamed("options", options, WAIT);
+  if (onProgress != null && typeof onProgress !== "function") {
+    throw new ValidationError("`onProgress` must be a function", { code: "invalid_argument", field: "onProgress" });
+  }
   const events = followed(courses, workloadSlug, request);
-  if (onProgress !== undefined || silent === true) {
+  if (onProgress != null || silent === true) {
     for await (const event of events) (onProgress as WaitOptions["onProgress"])?.(event);
     return;
   }

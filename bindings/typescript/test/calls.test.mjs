@@ -221,6 +221,9 @@ test("what a caller writes wrong is refused by its name, and nothing is sent", a
     [() => mgmt.ensure(spec, { onDrift: "never" }), "onDrift"],
     [() => mgmt.ensure({ ...spec, slug: "!" }), "slug"],
     [() => mgmt.waitUntilReady("s", { timeout: 3 }), "timeout"],
+    [() => mgmt.waitUntilReady("s", { onProgress: "shown" }), "onProgress"],
+    [() => bot.generateText({ prompt: "Hi", signal: new AbortController() }), "signal"],
+    [() => bot.generateTextStream({ prompt: "Hi" }, { signal: "now" }).next(), "signal"],
   ]) {
     const error = await rejection(call());
     assert.ok(error instanceof ValidationError, `${field}: ${error.stack}`);
