@@ -466,3 +466,35 @@ def test_it_works_with_uvloop() -> None:
             loop = uvloop.new_event_loop()
             assert loop.run_until_complete(main(double)) == "on"
             loop.close()
+
+
+COLLECTED = """
+import gc
+from inferencekey import _ffi
+
+seen = []
+
+class Holder:
+    def __init__(self, queue):
+        self.queue = queue
+        self.cycle = self
+
+    def __del__(self):
+        seen.append(self.queue._native.tag)
+        self.queue.free()
+
+for _ in range(20):
+    Holder(_ffi.Queue())
+gc.collect()
+assert seen == [0] * 20, seen
+"""
+
+
+def test_a_queue_may_be_freed_by_a_holder_that_is_collected_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The collector ends the members of a cycle in any order. glibc fills memory that is freed."""
+    monkeypatch.setenv("MALLOC_PERTURB_", "165")
+    monkeypatch.setenv("PYTHONMALLOC", "malloc")
+    status, _, errors = run(COLLECTED)
+    assert status == 0, errors
