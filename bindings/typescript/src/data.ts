@@ -1,9 +1,10 @@
 /** The data plane: text, streams and embeddings of one workload. */
 import { Client, FROM_ENV, Handle, type ClientOptions } from "./client";
 import { encode } from "./json";
+import { mapped, takeWindow, type MapError, type MapParams, type MapResult, type Prompt } from "./map";
 import { guarded, type NativeClient } from "./native";
 import { call } from "./operation";
-import { CALL, CHAT, DATA_CLIENT, EMBED, ENDPOINT, STREAM, type Names } from "./names";
+import { CALL, CHAT, DATA_CLIENT, EMBED, ENDPOINT, MAP, STREAM, type Names } from "./names";
 import { renamed, withClocks, type Clocks } from "./options";
 import type { Retry } from "./retry";
 import {
@@ -133,6 +134,36 @@ export class Endpoint extends Handle {
       const { request, signal } = taken(params, options, STREAM);
       return { course: this.course(signal), request };
     });
+  }
+
+  /**
+   * Ask the model many prompts, `concurrency` at once: an item for each, as the caller iterates. `prompts` is any iterable
+   * or async iterable, also without an end; one is drawn while fewer than `concurrency` wait for their items to be taken.
+   * Leaving the loop ends on the wire what is on its way.
+   *
+   * An error has the `index` and the `prompt` that it is about. Throws `ValidationError` for a bad option at once.
+   */
+  map(
+    prompts: Iterable<Prompt> | AsyncIterable<Prompt>,
+    params?: MapParams & { onError?: "raise" },
+  ): AsyncGenerator<MapResult, void, unknown>;
+  map(
+    prompts: Iterable<Prompt> | AsyncIterable<Prompt>,
+    params: MapParams,
+  ): AsyncGenerator<MapResult | MapError, void, unknown>;
+  map(
+    prompts: Iterable<Prompt> | AsyncIterable<Prompt>,
+    params: MapParams = {},
+  ): AsyncGenerator<MapResult | MapError, void, unknown> {
+    const { request, signal } = taken(params, undefined, MAP);
+    const window = takeWindow(request);
+    const send = async (prompt: Prompt, stop: AbortSignal): Promise<Text> => {
+      const course = this.course(signal === undefined ? stop : AbortSignal.any([stop, signal]));
+      const asked = typeof prompt === "string" ? { prompt } : { messages: prompt };
+      const event = await call(course, "generate_text", { ...request, ...asked });
+      return new Text(JSON.parse(event.head) as TextHead, event.raw);
+    };
+    return mapped(send, prompts, window);
   }
 
   /** Embed each input, in order (wire.md 3.3). More than `batchSize` inputs go out in parts, several at once. */

@@ -43,6 +43,7 @@ export {
   WorkloadFailed,
 } from "./errors";
 export type { ErrorFacts, Partial } from "./errors";
+export type { MapError, MapParams, MapResult, Prompt } from "./map";
 export { Plan } from "./plan";
 export type { ApplyOptions, Change } from "./plan";
 export type { ReadinessOptions, WaitOptions } from "./readiness";

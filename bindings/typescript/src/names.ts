@@ -49,6 +49,14 @@ export const CHAT: Names = {
   maxTokens: "max_tokens",
 };
 export const STREAM: Names = { ...CHAT, onTruncated: "on_truncated" };
+export const MAP: Names = {
+  ...CALL,
+  temperature: "temperature",
+  maxTokens: "max_tokens",
+  concurrency: "concurrency",
+  ordered: "ordered",
+  onError: "onError",
+};
 export const EMBED: Names = {
   ...CALL,
   input: "input",

@@ -299,3 +299,68 @@ test("text of any length and script arrives as it was sent", async () => {
   assert.equal((await endpoint(double).generateText({ prompt })).text, prompt);
   assert.equal((await rejection(endpoint(double).generateText({ prompt: "a\ud800" }))).field, "arguments");
 });
+
+test("map keeps order, says which prompt, and has no more on their way than it may", async () => {
+  let [now, most] = [0, 0];
+  const double = await Double.start(async ({ json }) => {
+    most = Math.max(most, ++now);
+    const { content } = json().messages[0];
+    await new Promise((resolve) => setTimeout(resolve, 30 - 2 * Number(content)));
+    now -= 1;
+    return completion(`<${content}>`);
+  });
+  const prompts = Array.from({ length: 12 }, (_, n) => String(n));
+  const seen = [];
+  for await (const { index, prompt, text } of endpoint(double).map(prompts, { concurrency: 4 })) seen.push([index, prompt, text]);
+  assert.deepEqual(seen, prompts.map((prompt, n) => [n, prompt, `<${prompt}>`]));
+  assert.ok(most > 1 && most <= 4, `${most} at once`);
+  const loose = [];
+  for await (const { index } of endpoint(double).map(prompts, { ordered: false })) loose.push(index);
+  assert.deepEqual(loose.toSorted((one, other) => one - other), prompts.map(Number));
+  assert.notDeepEqual(loose, prompts.map(Number));
+});
+
+test("map draws as there is room, from an endless async iterable too, and ends on the wire", async () => {
+  const double = await Double.start(({ json }) => (json().messages[0].content === "0" ? completion("Hi") : [HANG]));
+  let [drawn, returned] = [0, false];
+  async function* endlessly() {
+    try {
+      for (;;) yield String(drawn++);
+    } finally {
+      returned = true;
+    }
+  }
+  for await (const item of endpoint(double).map(endlessly(), { concurrency: 5 })) {
+    assert.equal(item.text, "Hi");
+    await double.until(({ requests }) => requests.length === 5);
+    break;
+  }
+  assert.ok(drawn <= 6 && returned);
+  await double.untilClosed(4);
+});
+
+test("an error of map says which prompt it is about, and ends the rest or stands in its place", async () => {
+  const double = await Double.start(({ json }) =>
+    json().messages[0].content === "bad" ? answer({ error: { message: "no" } }, 400) : completion("Hi"),
+  );
+  const prompts = ["a", "bad", "b"];
+  const seen = [];
+  const error = await rejection(
+    (async () => {
+      for await (const { index } of endpoint(double).map(prompts)) seen.push(index);
+    })(),
+  );
+  assert.ok(error instanceof ValidationError);
+  assert.deepEqual([seen, error.index, error.prompt], [[0], 1, "bad"]);
+  const items = [];
+  for await (const item of endpoint(double).map(prompts, { onError: "return" })) items.push(item);
+  assert.deepEqual(items.map((item) => item instanceof ValidationError), [false, true, false]);
+  const mine = new Error("mine");
+  function* failing() {
+    yield "a";
+    throw mine;
+  }
+  assert.equal(await rejection((async () => { for await (const _ of endpoint(double).map(failing())); })()), mine);
+  assert.throws(() => endpoint(double).map(prompts, { concurrency: 0 }), { field: "concurrency" });
+  assert.throws(() => endpoint(double).map(prompts, { onErorr: "return" }), ValidationError);
+});

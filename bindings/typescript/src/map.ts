@@ -1,0 +1,141 @@
+/** Many prompts at once: the same window as Python's `map`. */
+import type { ChatParams, Message } from "./data";
+import { InferenceKeyError, ValidationError } from "./errors";
+import { MAP } from "./names";
+import type { TextResult } from "./results";
+
+/** A text, or the messages of a conversation. */
+export type Prompt = string | readonly (Message | Readonly<Record<string, unknown>>)[];
+
+export interface MapParams extends Omit<ChatParams, "prompt" | "messages"> {
+  /** From 1 to 1,000; default 32. Each request on its way is a connection. */
+  concurrency?: number;
+  /** Items in the order of the prompts (default), or as they arrive. */
+  ordered?: boolean;
+  /** `raise` (default): the first error ends the rest on the wire. `return`: it takes the item's place. */
+  onError?: "raise" | "return";
+}
+
+/** The answer to a prompt, with the place of the prompt among the prompts, from 0. */
+export interface MapResult extends TextResult {
+  readonly index: number;
+  readonly prompt: Prompt;
+}
+
+/** An error in an item's place. */
+export type MapError = InferenceKeyError & { readonly index: number; readonly prompt: Prompt };
+
+/** Each is a connection, and processes have 1,024 descriptors unless they ask for more. */
+const MOST_AT_ONCE = 1000;
+
+export interface Window {
+  concurrency: number;
+  ordered: boolean;
+  onError: "raise" | "return";
+}
+
+/** Takes what a map goes by out of `request`, whose other keys are those of every call; checked now, not at the first item. */
+export function takeWindow(request: Record<string, unknown>): Window {
+  const unknown = Object.keys(request).find((name) => !Object.values(MAP).includes(name));
+  if (unknown !== undefined) {
+    const hint = `known: ${Object.keys(MAP).join(", ")}`;
+    throw new ValidationError(`map: \`${unknown}\` is not known here`, { ...REFUSED, field: unknown, hint });
+  }
+  const { concurrency, ordered, onError } = request as Partial<Window>;
+  for (const name of ["concurrency", "ordered", "onError"]) delete request[name];
+  return checked({ concurrency: concurrency ?? 32, ordered: ordered ?? true, onError: onError ?? "raise" });
+}
+
+function checked(window: Window): Window {
+  const { concurrency, ordered, onError } = window;
+  if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > MOST_AT_ONCE) {
+    throw refused("concurrency", `a whole number from 1 to ${MOST_AT_ONCE}`);
+  }
+  if (typeof ordered !== "boolean") throw refused("ordered", "true or false");
+  if (onError !== "raise" && onError !== "return") throw refused("onError", '"raise" or "return"');
+  return window;
+}
+
+const REFUSED = { code: "invalid_argument", operation: "map" };
+
+function refused(field: string, expected: string): ValidationError {
+  return new ValidationError(`map: \`${field}\` must be ${expected}`, { ...REFUSED, field });
+}
+
+type Settled = { item: MapResult } | { error: unknown };
+type Send = (prompt: Prompt, signal: AbortSignal) => Promise<TextResult>;
+type Prompts = Iterable<Prompt> | AsyncIterable<Prompt>;
+
+/**
+ * The items. A prompt is drawn while fewer than `concurrency` are drawn whose items have not been given; leaving the
+ * loop ends on the wire what is on its way.
+ */
+export async function* mapped(
+  send: Send,
+  prompts: Prompts,
+  window: Window,
+): AsyncGenerator<MapResult | MapError, void, unknown> {
+  const stop = new AbortController();
+  const source = iterated(prompts);
+  const settled = new Map<number, Settled>();
+  let [drawn, given, isDrawnOut] = [0, 0, false];
+  let wake = (): void => {};
+
+  const settle = (index: number, outcome: Settled): void => {
+    settled.set(index, outcome);
+    if ("error" in outcome && window.onError === "raise") isDrawnOut = true;
+    wake();
+  };
+  const ask = async (index: number, prompt: Prompt): Promise<void> => {
+    try {
+      const item = Object.assign(await send(prompt, stop.signal), { index, prompt });
+      settle(index, { item });
+    } catch (error) {
+      settle(index, { error: error instanceof InferenceKeyError ? Object.assign(error, { index, prompt }) : error });
+    }
+  };
+  let drawing = false;
+  const draw = async (): Promise<void> => {
+    const index = drawn++;
+    drawing = true;
+    try {
+      const { value, done } = await source.next();
+      if (done) [isDrawnOut, drawn] = [true, drawn - 1];
+      else if (isDrawnOut) drawn -= 1;
+      else void ask(index, value);
+    } catch (error) {
+      // The caller's own. It comes out in its place, behind what was drawn before it.
+      isDrawnOut = true;
+      settle(index, { error });
+    }
+    drawing = false;
+    wake();
+  };
+
+  try {
+    for (;;) {
+      if (!isDrawnOut && !drawing && drawn - given < window.concurrency) void draw();
+      const turn = window.ordered ? given : settled.keys().next().value;
+      const outcome = turn === undefined ? undefined : settled.get(turn);
+      if (outcome !== undefined) {
+        settled.delete(turn as number);
+        given += 1;
+        if ("item" in outcome) yield outcome.item;
+        else if (window.onError === "return" && outcome.error instanceof InferenceKeyError) yield outcome.error as MapError;
+        else throw outcome.error;
+      } else if (isDrawnOut && !drawing && drawn === given) {
+        return;
+      } else {
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
+    }
+  } finally {
+    isDrawnOut = true;
+    stop.abort();
+    await source.return?.();
+  }
+}
+
+function iterated(prompts: Prompts): AsyncIterator<Prompt> | Iterator<Prompt> {
+  return Symbol.asyncIterator in prompts ? prompts[Symbol.asyncIterator]() : prompts[Symbol.iterator]();
+}
