@@ -202,12 +202,15 @@ class _Snapshot:
         return taken
 
     def _dict(self, value: dict[Any, Any], path: str) -> dict[str, object]:
-        taken = {}
+        taken: dict[str, object] = {}
         for key, item in list(value.items()):
             if not isinstance(key, str):
                 words = f"has a key of type {_kind(key)}, and JSON keys are strings"
                 self._refuse(path, words, "make the key a string")
             name = self._text(str.__str__(key), path)
+            if item is None:  # Like most fields of a spec: it needs no path.
+                taken[name] = None
+                continue
             step = "…" if len(name) > _LONG_KEY or _TOKEN in name else name
             taken[name] = self.take(item, f"{path}.{step}" if path else step)
         return taken
