@@ -10,6 +10,8 @@ platform=$(node "$sources/scripts/stage.mjs")
 for package in sdk "$platform"; do
     (cd "build/npm/$package" && npm pack --silent --pack-destination "$work")
 done
+odd=$(tar -tf "$work"/inferencekey-sdk-0*.tgz | grep -vE '^package/(dist/[a-z-]+\.(d\.ts|js)|(index|native)\.[a-z.]+|package\.json|README\.md|LICENSE)$' || true)
+[ -z "$odd" ] || { echo "the package has what nobody needs: $odd"; exit 1; }
 du -h "$work"/*.tgz | sed "s|$work/||"
 
 mkdir "$work/project" && cd "$work/project"

@@ -29,7 +29,9 @@ write("sdk", {
   ...root,
   optionalDependencies: Object.fromEntries(platforms.map(({ name }) => [`${root.name}-${name}`, version])),
 });
-for (const file of root.files) cpSync(`${HERE}/${file}`, `${OUT}/sdk/${file}`, { recursive: true });
+// What make and the tests keep in dist is nobody's business.
+const shipped = (path) => !/[/\\]dist[/\\](docs|\.built)/.test(path);
+for (const file of root.files) cpSync(`${HERE}/${file}`, `${OUT}/sdk/${file}`, { recursive: true, filter: shipped });
 cpSync(`${HERE}/../../LICENSE`, `${OUT}/sdk/LICENSE`);
 
 for (const { name, os, cpu, libc } of platforms) {
