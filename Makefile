@@ -41,7 +41,7 @@ lint: $(VENV)/.dev ## Check formatting, clippy, ruff and mypy --strict
 	cd bench/native && $(CARGO) fmt --all --check
 	cd bench/native && $(CARGO) clippy --quiet --locked --all-targets --target-dir ../../build/native -- -D warnings
 	cd $(TS)/native && $(CARGO) fmt --all --check
-	cd $(TS)/native && $(CARGO) clippy --quiet --locked --all-targets -- -D warnings
+	cd $(TS)/native && $(CARGO) clippy --quiet --locked -- -D warnings
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
