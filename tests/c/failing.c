@@ -245,6 +245,7 @@ static void queues(ikey_client *client) {
     if (!done(ikey_queue_new(NULL, NULL, &queue, &err))) {
         return;
     }
+    usleep(2000); // mostly enough for its thread to fall asleep, so that it has to be rung
     for (uint64_t tag = 0; tag < 2; tag++) {
         expected += done(ikey_queue_submit(queue, client, LIST, NULL, tag, &err));
     }
@@ -348,7 +349,9 @@ static void the_nth_call_fails(resources wanted, fault which, bool every_one_aft
             break;
         }
     }
-    CHECK(nth > 1); // or the library does not make this call, and this row says nothing
+    // Or the library does not make this call, and this row says nothing. The bell of a queue rings only where its thread
+    // sleeps already, which is a matter of moments.
+    CHECK(nth > 1 || which == WRITE || which == READ);
     printf("failing: %s, %ld times%s\n", FAULT[which].name, nth - 1, every_one_after ? " and ever after" : "");
 }
 
