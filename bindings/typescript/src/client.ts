@@ -74,13 +74,22 @@ export const FROM_ENV = Symbol("from the environment");
 
 /** A client of one plane: `close()`, or `using`, ends its calls. Without it nothing is left open that a program waits for. */
 export abstract class Client extends Handle {
+  readonly #options: Record<string, unknown>;
+
   protected constructor(plane: "control" | "data", names: Names, options: object, source: symbol | undefined) {
     const given = renamed("options", options, names);
     const { on_retry: onRetry, ...others } = given;
     if (onRetry !== undefined && typeof onRetry !== "function") {
       throw new ConfigurationError("`onRetry` must be a function", { code: "configuration", field: "onRetry" });
     }
-    super(made(plane, others, source === FROM_ENV), onRetry as (retry: Retry) => void);
+    const whole = coreOptions(plane, others, source === FROM_ENV);
+    super(made(whole), onRetry as (retry: Retry) => void);
+    this.#options = whole;
+  }
+
+  /** A client of the core with the same options, but for `changes`; closing this one does not end it. */
+  protected twin(changes: Record<string, unknown> = {}): NativeClient {
+    return made({ ...this.#options, ...changes });
   }
 
   /** Ends what runs on the client and its endpoints, and refuses new calls. Closing again does nothing. */
@@ -97,13 +106,21 @@ export abstract class Client extends Handle {
   }
 }
 
-function made(plane: string, given: Record<string, unknown>, fromEnv: boolean): NativeClient {
+function made(options: Record<string, unknown>): NativeClient {
+  return guarded(() => new NativeClient(encode("client", options)));
+}
+
+function coreOptions(
+  plane: string,
+  given: Record<string, unknown>,
+  fromEnv: boolean,
+): Record<string, unknown> {
   const options = withClocks(given);
   if (options["retries"] !== undefined) options["retries"] = retriesToCore(options["retries"]);
   if (options["cold_start_ms"] !== undefined) {
     options["cold_start_ms"] = milliseconds("coldStartMs", options["cold_start_ms"]);
   }
-  const whole = {
+  return {
     ...options,
     plane,
     from_env: fromEnv,
@@ -111,7 +128,6 @@ function made(plane: string, given: Record<string, unknown>, fromEnv: boolean): 
     notices: true,
     user_agent: `inferencekey-typescript/${version}`,
   };
-  return guarded(() => new NativeClient(encode("client", whole)));
 }
 
 const OWN = /^(INFERENCEKEY_.*|SSL_CERT_FILE|SSL_CERT_DIR|REQUEST_METHOD|.*_proxy)$/i;

@@ -1,7 +1,7 @@
 /** The data plane: text, streams and embeddings of one workload. */
 import { Client, FROM_ENV, Handle, type ClientOptions } from "./client";
 import { encode } from "./json";
-import { mapped, takeWindow, type MapError, type MapParams, type MapResult, type Prompt } from "./map";
+import { checkPrompts, mapped, takeWindow, type MapError, type MapParams, type MapResult, type Prompt } from "./map";
 import { guarded, type NativeClient } from "./native";
 import { call } from "./operation";
 import { CALL, CHAT, DATA_CLIENT, EMBED, ENDPOINT, MAP, STREAM, type Names } from "./names";
@@ -155,15 +155,16 @@ export class Endpoint extends Handle {
     prompts: Iterable<Prompt> | AsyncIterable<Prompt>,
     params: MapParams = {},
   ): AsyncGenerator<MapResult | MapError, void, unknown> {
+    checkPrompts(prompts);
     const { request, signal } = taken(params, undefined, MAP);
     const window = takeWindow(request);
     const send = async (prompt: Prompt, stop: AbortSignal): Promise<Text> => {
-      const course = this.course(signal === undefined ? stop : AbortSignal.any([stop, signal]));
+      const course = this.course(stop);
       const asked = typeof prompt === "string" ? { prompt } : { messages: prompt };
       const event = await call(course, "generate_text", { ...request, ...asked });
       return new Text(JSON.parse(event.head) as TextHead, event.raw);
     };
-    return mapped(send, prompts, window);
+    return mapped(send, prompts, window, signal);
   }
 
   /** Embed each input, in order (wire.md 3.3). More than `batchSize` inputs go out in parts, several at once. */

@@ -12,6 +12,8 @@ export class Display {
   readonly #out = process.stderr;
   readonly #began = Date.now();
   readonly #timer: NodeJS.Timeout;
+  /** A closed stderr is no failure of the wait. */
+  readonly #quiet = (): void => clearInterval(this.#timer);
   #last: string | undefined;
   #line = "";
 
@@ -20,6 +22,7 @@ export class Display {
     const pause = this.#out.isTTY ? 1000 : HEARTBEAT_MS;
     this.#timer = setInterval(() => this.#draw(), pause);
     this.#timer.unref();
+    this.#out.on("error", this.#quiet);
   }
 
   /** Shows an event if it says something new. */
@@ -35,7 +38,8 @@ export class Display {
   /** Leaves what was shown last. */
   end(): void {
     clearInterval(this.#timer);
-    if (this.#out.isTTY && this.#line !== "") this.#write("\n");
+    const last = this.#out.isTTY && this.#line !== "" ? "\n" : "";
+    this.#out.write(last, () => this.#out.off("error", this.#quiet));
   }
 
   #draw(): void {
@@ -43,18 +47,12 @@ export class Display {
     const seconds = Math.floor((Date.now() - this.#began) / 1000);
     const clock = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
     const line = `${this.#slug}  ${clock}  ${this.#line}`;
-    if (!this.#out.isTTY) return this.#write(`${line}\n`);
+    if (!this.#out.isTTY) {
+      this.#out.write(`${line}\n`);
+      return;
+    }
     cursorTo(this.#out, 0);
     clearLine(this.#out, 1);
-    this.#write(line.slice(0, Math.max(20, this.#out.columns - 1)));
-  }
-
-  /** A closed stderr is no failure of the wait. */
-  #write(text: string): void {
-    try {
-      this.#out.write(text);
-    } catch {
-      clearInterval(this.#timer);
-    }
+    this.#out.write(line.slice(0, Math.max(20, this.#out.columns - 1)));
   }
 }

@@ -1,11 +1,23 @@
 /** A workload for the time of a block. */
 import { randomUUID } from "node:crypto";
 
-import { DataClient, Endpoint } from "./data";
+import { Endpoint } from "./data";
+import {
+  AuthError,
+  ConfigurationError,
+  Conflict,
+  NotFound,
+  PermissionDenied,
+  RateLimited,
+  ValidationError,
+} from "./errors";
+import { encode } from "./json";
+import { guarded, type NativeClient } from "./native";
 import { ask, type Course } from "./operation";
 import { EPHEMERAL } from "./names";
 import { renamed } from "./options";
-import { waitUntilReady, type WaitOptions } from "./readiness";
+import { checkWait, waitUntilReady, type WaitOptions } from "./readiness";
+import type { Retry } from "./retry";
 import { onExitSignals } from "./signals";
 import { specToCore, type WorkloadSpec } from "./spec";
 
@@ -22,10 +34,11 @@ export interface Ephemeral extends Endpoint, AsyncDisposable {
 
 type Courses = (signal: AbortSignal | undefined) => Course;
 
-/** Where the client of the control plane is, for the one of the data plane beside it. */
-interface Beside {
-  baseUrl: string;
-  project: string | null;
+/** Clients beside that of the caller, with its configuration: the caller may close its own at any time. */
+interface Clients {
+  control: () => NativeClient;
+  data: (project: string | undefined, apiKey: string | undefined) => NativeClient;
+  onRetry: ((retry: Retry) => void) | undefined;
 }
 
 interface Created {
@@ -37,21 +50,37 @@ interface Created {
 
 /** Milliseconds in which a create that was cut off may still appear. */
 const APPEARS_WITHIN_MS = 5000;
+/** Milliseconds that a deletion may take. */
+const CLEAN_UP_MS = 30_000;
+/** What a create rejects with when it is certain that it created nothing. */
+const REFUSALS = [
+  AuthError,
+  ConfigurationError,
+  Conflict,
+  NotFound,
+  PermissionDenied,
+  RateLimited,
+  ValidationError,
+];
 
 /** Creates the workload if it is absent, and waits until it is ready. */
 export async function ephemeral(
   courses: Courses,
-  beside: Beside,
+  clients: Clients,
   spec: WorkloadSpec,
   options: EphemeralOptions | undefined,
 ): Promise<Ephemeral> {
   renamed("options", options, EPHEMERAL);
   const { apiKey, project, signal, ...wait } = options ?? {};
-  const client = dataClient(beside, project ?? spec.project, apiKey);
-  const endpoint = client.endpoint(spec.slug);
-  const lease = new Lease(courses, spec.slug);
+  const fields = specToCore(spec);
+  checkWait(wait);
+  signal?.throwIfAborted();
+  const client = clients.data(project ?? spec.project, apiKey);
+  const address = encode("endpoint", { workload_slug: spec.slug });
+  const endpoint = new Endpoint(guarded(() => client.endpoint(address)), clients.onRetry);
+  const lease = new Lease(clients.control(), spec.slug);
   try {
-    const made = await lease.create(specToCore(spec), project, signal);
+    const made = await lease.create(courses(signal), fields, project);
     const where = { ...wait, project: made.project_slug, ...(signal && { signal }) };
     await waitUntilReady(courses, made.workload_slug, where);
   } catch (error) {
@@ -69,40 +98,36 @@ export async function ephemeral(
   });
 }
 
-function dataClient(beside: Beside, project: string | undefined, apiKey?: string): DataClient {
-  const slug = project ?? beside.project;
-  return DataClient.fromEnv({
-    baseUrl: beside.baseUrl,
-    ...(slug !== null && { project: slug }),
-    ...(apiKey !== undefined && { apiKey }),
-  });
-}
-
 /** What this process created, and has to delete. */
 class Lease {
-  readonly #courses: Courses;
+  readonly #client: NativeClient;
   readonly #mark = randomUUID().replaceAll("-", "");
   #slug: string;
   #project: string | undefined;
   #id: string | undefined;
   #isOurs = false;
+  /** Could a create of ours whose answer was lost still take effect? */
+  #mayAppear = true;
   #deletion: Promise<boolean> | undefined;
   #forget: (() => void) | undefined;
 
-  constructor(courses: Courses, slug: string) {
-    this.#courses = courses;
+  constructor(client: NativeClient, slug: string) {
+    this.#client = client;
     this.#slug = slug;
   }
 
   async create(
+    course: Course,
     spec: Record<string, unknown>,
     project: string | undefined,
-    signal: AbortSignal | undefined,
   ): Promise<Created> {
     this.#project = project ?? (spec["project"] as string | undefined);
-    const course = { ...this.#courses(signal), onCreating: () => this.#creating() };
     const request = { spec, project, on_drift: "fail", mark: this.#mark };
-    const created = await ask<Created>(course, "ensure", request);
+    const told = { ...course, onCreating: () => this.#creating() };
+    const created = await ask<Created>(told, "ensure", request).catch((error: unknown) => {
+      if (REFUSALS.some((kind) => error instanceof kind)) this.#mayAppear = false;
+      throw error;
+    });
     this.#slug = created.workload_slug;
     this.#project = created.project_slug;
     this.#isOurs = created.created;
@@ -119,7 +144,11 @@ class Lease {
 
   /** Deletes it, once. */
   delete(): Promise<boolean> {
-    return (this.#deletion ??= this.#delete());
+    return (this.#deletion ??= this.#delete().catch((error: unknown) => {
+      // It can be tried again.
+      this.#deletion = undefined;
+      throw error;
+    }));
   }
 
   /** Where another failure is on its way out already. */
@@ -138,13 +167,12 @@ class Lease {
       workload_slug: this.#slug,
       project: this.#project,
       only,
-      appears_within_ms: this.#id === undefined ? APPEARS_WITHIN_MS : 0,
+      appears_within_ms: this.#id === undefined && this.#mayAppear ? APPEARS_WITHIN_MS : 0,
+      timeout_ms: CLEAN_UP_MS,
     };
-    try {
-      return (await ask<{ deleted: boolean }>(this.#courses(undefined), "delete", request)).deleted;
-    } finally {
-      this.#done();
-    }
+    const { deleted } = await ask<{ deleted: boolean }>({ client: this.#client }, "delete", request);
+    this.#done();
+    return deleted;
   }
 
   #done(): void {

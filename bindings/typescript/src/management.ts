@@ -4,6 +4,7 @@ import type { CallOptions } from "./data";
 import { ephemeral, type Ephemeral, type EphemeralOptions } from "./ephemeral";
 import { encode } from "./json";
 import type { OnDrift } from "./enums";
+import type { NativeClient } from "./native";
 import { ask } from "./operation";
 import { CALL, CONTROL_CLIENT, ENSURE, PLAN, PROJECT, type Names } from "./names";
 import { renamed, withClocks } from "./options";
@@ -139,8 +140,13 @@ export class ManagementClient extends Client {
    * before is used if it is as the spec says, and stays.
    */
   ephemeral(spec: WorkloadSpec, options?: EphemeralOptions): Promise<Ephemeral> {
-    const { base_url: baseUrl, project } = this.describe();
-    return ephemeral((signal) => this.course(signal), { baseUrl, project }, spec, options);
+    const { base_url, project: own } = this.describe();
+    const data = (project: string | undefined, api_key: string | undefined): NativeClient => {
+      const address = { base_url, project: project ?? own, api_key };
+      return this.twin({ ...address, plane: "data", from_env: true, sdk_token: undefined });
+    };
+    const clients = { control: () => this.twin(), data, onRetry: this.onRetry };
+    return ephemeral((signal) => this.course(signal), clients, spec, options);
   }
 
   /**

@@ -1,6 +1,8 @@
 /** Many prompts at once: the same window as Python's `map`. */
+import { setMaxListeners } from "node:events";
+
 import type { ChatParams, Message } from "./data";
-import { InferenceKeyError, ValidationError } from "./errors";
+import { ConfigurationError, InferenceKeyError, ValidationError } from "./errors";
 import { MAP } from "./names";
 import type { TextResult } from "./results";
 
@@ -74,12 +76,23 @@ export async function* mapped(
   send: Send,
   prompts: Prompts,
   window: Window,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<MapResult | MapError, void, unknown> {
+  let wake = (): void => {};
   const stop = new AbortController();
+  // One for each request on its way is no leak.
+  setMaxListeners(0, stop.signal);
+  let aborted: { reason: unknown } | undefined;
+  const abort = (): void => {
+    aborted = { reason: signal?.reason };
+    stop.abort(signal?.reason);
+    wake();
+  };
+  if (signal?.aborted) throw signal.reason;
+  signal?.addEventListener("abort", abort, { once: true });
   const source = iterated(prompts);
   const settled = new Map<number, Settled>();
   let [drawn, given, isDrawnOut] = [0, 0, false];
-  let wake = (): void => {};
 
   const settle = (index: number, outcome: Settled): void => {
     settled.set(index, outcome);
@@ -114,6 +127,7 @@ export async function* mapped(
 
   try {
     for (;;) {
+      if (aborted !== undefined) throw aborted.reason;
       if (!isDrawnOut && !drawing && drawn - given < window.concurrency) void draw();
       const turn = window.ordered ? given : settled.keys().next().value;
       const outcome = turn === undefined ? undefined : settled.get(turn);
@@ -121,7 +135,7 @@ export async function* mapped(
         settled.delete(turn as number);
         given += 1;
         if ("item" in outcome) yield outcome.item;
-        else if (window.onError === "return" && outcome.error instanceof InferenceKeyError) yield outcome.error as MapError;
+        else if (window.onError === "return" && isOfOnePrompt(outcome.error)) yield outcome.error;
         else throw outcome.error;
       } else if (isDrawnOut && !drawing && drawn === given) {
         return;
@@ -131,9 +145,24 @@ export async function* mapped(
     }
   } finally {
     isDrawnOut = true;
+    signal?.removeEventListener("abort", abort);
     stop.abort();
-    await source.return?.();
+    // A source that is still being asked answers when it likes, and its own failure would hide the first one.
+    const returned = (async () => source.return?.())().catch(() => {});
+    if (!drawing) await returned;
   }
+}
+
+/** A closed client fails for every prompt, and so ends the map. */
+function isOfOnePrompt(error: unknown): error is MapError {
+  return error instanceof InferenceKeyError && !(error instanceof ConfigurationError);
+}
+
+/** Refuses what is no iterable of prompts; one text is none. */
+export function checkPrompts(prompts: unknown): void {
+  const isIterable =
+    typeof prompts === "object" && prompts !== null && (Symbol.iterator in prompts || Symbol.asyncIterator in prompts);
+  if (!isIterable) throw refused("prompts", "an iterable of prompts; a single one goes into an array");
 }
 
 function iterated(prompts: Prompts): AsyncIterator<Prompt> | Iterator<Prompt> {

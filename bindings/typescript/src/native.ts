@@ -1,4 +1,6 @@
-/** The addon: handles and JSON. Only this module, `handle.ts` and `port.ts` import it. */
+/** The addon: handles and JSON. Only this module imports it. */
+import { types } from "node:util";
+
 import addon = require("../native.cjs");
 
 import { fromCore, InternalError } from "./errors";
@@ -18,8 +20,9 @@ export function guarded<T>(work: () => T): T {
 }
 
 function translated(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === "IKEY") return fromCore(JSON.parse(error.message));
-  return new InternalError(`the addon failed: ${error.message}`, { cause: error });
+  // No `instanceof`: under a test runner the addon's errors may be of another realm.
+  const { code, message } = Object(error) as NodeJS.ErrnoException;
+  if (code === "IKEY") return fromCore(JSON.parse(message));
+  if (types.isNativeError(error)) return new InternalError(`the addon failed: ${message}`, { cause: error });
+  return error;
 }

@@ -1,5 +1,5 @@
 /** One running call of the core. */
-import { fromCore, ValidationError } from "./errors";
+import { fromCore, InferenceKeyError, ValidationError } from "./errors";
 import { encode, type Request } from "./json";
 import type { NativeClient, NativeEvent } from "./native";
 import { ports, type Receiver } from "./port";
@@ -31,6 +31,7 @@ export class Operation implements Receiver {
   readonly #events: NativeEvent[] = [];
   readonly #waiters: Waiter[] = [];
   readonly #abort = (): void => this.#fail(this.#course.signal?.reason);
+  #forget: (() => void) | undefined;
   #failure: { reason: unknown } | undefined;
   #ended = false;
   #paused = false;
@@ -43,7 +44,7 @@ export class Operation implements Receiver {
     course.signal?.throwIfAborted();
     this.#course = course;
     this.#tag = ports().submit(course.client, name, encode(name, request), this);
-    course.signal?.addEventListener("abort", this.#abort, { once: true });
+    if (course.signal) this.#forget = onAbort(course.signal, this.#abort);
   }
 
   receive(event: NativeEvent): void {
@@ -96,7 +97,10 @@ export class Operation implements Receiver {
   #tell(notice: Notice): void {
     try {
       if (notice.notice === "creating") this.#course.onCreating?.();
-      if (this.#course.onRetry !== undefined) tellRetry(notice, this.#course.onRetry);
+      const { onRetry } = this.#course;
+      const told: unknown = onRetry === undefined ? undefined : tellRetry(notice, onRetry);
+      // A hook that is an async function fails later.
+      if (told instanceof Promise) told.catch((error: unknown) => this.#fail(error));
     } catch (error) {
       this.#fail(error);
     }
@@ -111,7 +115,7 @@ export class Operation implements Receiver {
 
   #end(failure: { reason: unknown } | undefined): void {
     this.#ended = true;
-    this.#course.signal?.removeEventListener("abort", this.#abort);
+    this.#forget?.();
     this.#failure = failure;
     for (const waiter of this.#waiters.splice(0)) {
       ports().release();
@@ -139,9 +143,33 @@ function checkSignal(signal: unknown): void {
   });
 }
 
+/** What is to be done when a signal is aborted. One listener for all: Node warns of the eleventh of a signal. */
+const watched = new WeakMap<AbortSignal, Set<() => void>>();
+
+function onAbort(signal: AbortSignal, act: () => void): () => void {
+  let acts = watched.get(signal);
+  if (acts === undefined) {
+    const all = new Set<() => void>();
+    watched.set(signal, (acts = all));
+    signal.addEventListener("abort", () => all.forEach((one) => one()), { once: true });
+  }
+  const set = acts.add(act);
+  return () => void set.delete(act);
+}
+
+/** The next event of an operation. An error's stack begins where the event is awaited, not where it arrived. */
+export async function next(operation: Operation): Promise<NativeEvent | undefined> {
+  try {
+    return await operation.next();
+  } catch (error) {
+    if (error instanceof InferenceKeyError) Error.captureStackTrace(error);
+    throw error;
+  }
+}
+
 /** The one event of an operation that gives exactly one. */
 export async function call(course: Course, name: string, request: Request): Promise<NativeEvent> {
-  const event = await new Operation(course, name, request).next();
+  const event = await next(new Operation(course, name, request));
   if (event === undefined) throw new Error(`${name}: the operation ended without an answer`);
   return event;
 }

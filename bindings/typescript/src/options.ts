@@ -8,12 +8,26 @@ export function renamed(what: string, given: object | undefined, names: Names): 
   if (given === null || typeof given !== "object" || Array.isArray(given)) {
     throw new ValidationError(`${what} must be an object`, { code: "invalid_argument", field: what });
   }
-  const taken: Record<string, unknown> = {};
+  refuseOpaque(what, given);
+  // Without a prototype, so that `__proto__` is a key like any other: an unknown one.
+  const taken = Object.create(null) as Record<string, unknown>;
   for (const [key, value] of Object.entries(given)) {
     const name = Object.hasOwn(names, key) ? names[key] : foreign(what, key, names);
     if (name !== undefined && value !== undefined) taken[name] = value;
   }
   return taken;
+}
+
+/** An object of some class that shows nothing, such as a signal in place of `{ signal }`, would be passed over in silence. */
+function refuseOpaque(what: string, given: object): void {
+  const prototype: unknown = Object.getPrototypeOf(given);
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  if (isPlain || Object.keys(given).length > 0) return;
+  throw new ValidationError(`${what} must be a plain object, not ${given.constructor.name}`, {
+    code: "invalid_argument",
+    field: what,
+    hint: "a signal is given as `{ signal: controller.signal }`",
+  });
 }
 
 /** A key that is no name here. The wire's own spelling would be one for the core, and is none in TypeScript. */

@@ -1,4 +1,5 @@
 /** What `ensure` would do, as a value. */
+import { ConfigurationError } from "./errors";
 import type { EndpointRef } from "./spec";
 
 /** One field that differs; `null` stands for a field that is absent on that side. */
@@ -88,7 +89,9 @@ export class Plan {
    */
   apply(options: ApplyOptions = {}): Promise<EndpointRef> {
     if (this.#apply === undefined) {
-      return Promise.reject(new TypeError("only a plan that `plan` or `ensure` gave can be applied"));
+      const words = "apply: the plan of an error cannot be applied";
+      const hint = "make it anew with `plan`";
+      return Promise.reject(new ConfigurationError(words, { code: "configuration", operation: "apply", hint }));
     }
     return this.#apply(this.#base, options);
   }

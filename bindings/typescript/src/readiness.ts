@@ -1,7 +1,7 @@
 /** The way of a workload to `ready`. */
 import { Display } from "./display";
 import { ValidationError } from "./errors";
-import { Operation, type Course } from "./operation";
+import { next, Operation, type Course } from "./operation";
 import { READINESS, WAIT } from "./names";
 import { milliseconds, renamed } from "./options";
 import { readinessEvent, type ReadinessEvent, type ReadinessHead } from "./results";
@@ -22,6 +22,13 @@ export interface WaitOptions extends ReadinessOptions {
 
 type Courses = (signal: AbortSignal | undefined) => Course;
 
+/** Refuses what is wrong about a wait before anything is sent. */
+export function checkWait({ onProgress, timeoutMs }: WaitOptions): void {
+  if (timeoutMs !== undefined) milliseconds("timeoutMs", timeoutMs);
+  if (onProgress == null || typeof onProgress === "function") return;
+  throw new ValidationError("`onProgress` must be a function", { code: "invalid_argument", field: "onProgress" });
+}
+
 /** Resolves when the workload is ready. */
 export async function waitUntilReady(
   courses: Courses,
@@ -29,9 +36,7 @@ export async function waitUntilReady(
   options: WaitOptions | undefined,
 ): Promise<void> {
   const { on_progress: onProgress, silent, ...request } = renamed("options", options, WAIT);
-  if (onProgress != null && typeof onProgress !== "function") {
-    throw new ValidationError("`onProgress` must be a function", { code: "invalid_argument", field: "onProgress" });
-  }
+  checkWait(options ?? {});
   const events = followed(courses, workloadSlug, request);
   if (onProgress != null || silent === true) {
     for await (const event of events) (onProgress as WaitOptions["onProgress"])?.(event);
@@ -67,7 +72,7 @@ async function* followed(
     timeout_ms: timeout === Infinity ? null : limit,
   });
   try {
-    for (let event = await operation.next(); event !== undefined; event = await operation.next()) {
+    for (let event = await next(operation); event !== undefined; event = await next(operation)) {
       yield readinessEvent(JSON.parse(event.head) as ReadinessHead);
     }
   } finally {

@@ -128,6 +128,11 @@ class Raw {
   protected decode(bytes: Uint8Array): unknown {
     return parsed(bytes);
   }
+
+  /** With what is made only when it is touched. */
+  toJSON(): object {
+    return { ...this, raw: this.raw };
+  }
 }
 
 function parsed(bytes: Uint8Array): unknown {
@@ -209,33 +214,39 @@ export class Embeddings extends Raw implements EmbedResult {
     return rows;
   }
 
+  override toJSON(): object {
+    return { ...this, embeddings: this.embeddings, raw: this.raw };
+  }
+
   protected override decode(bytes: Uint8Array): unknown {
     return this.#lengths === undefined ? parsed(bytes) : joined(parts(bytes, this.#lengths));
   }
 }
 
-type EmbedAnswer = { data: { index?: number }[]; usage?: Record<string, number> };
+type EmbedAnswer = { data: { index?: number }[]; usage?: unknown };
 
 function parts(bytes: Uint8Array, lengths: readonly number[]): EmbedAnswer[] {
   let end = 0;
   return lengths.map((length) => parsed(bytes.subarray(end, (end += length))) as EmbedAnswer);
 }
 
-/** The answers of several requests as if there had been one: all rows, numbered anew, and the sums of what was counted. */
+/** One answer of the same form: `data` joined, `index` counted on, `usage` summed; all else as the first part has it. */
 function joined(answers: EmbedAnswer[]): unknown {
   const data = answers.flatMap((answer) => answer.data);
-  const whole: Record<string, unknown> = {
+  const whole = {
     ...answers[0],
     data: data.map((row, index) => ("index" in row ? { ...row, index } : row)),
   };
-  if (answers.every((answer) => answer.usage)) {
-    const usages = answers.map((answer) => answer.usage as Record<string, number>);
-    const names = Object.keys(usages[0] ?? {});
-    whole["usage"] = Object.fromEntries(
-      names.map((name) => [name, usages.reduce((sum, usage) => sum + (usage[name] ?? 0), 0)]),
-    );
-  }
-  return whole;
+  if (!answers.every((answer) => answer.usage)) return whole;
+  return { ...whole, usage: answers.map((answer) => answer.usage).reduce(sum) };
+}
+
+/** Counts are added, also those inside; what is no count stays as the first part has it. */
+function sum(one: unknown, other: unknown): unknown {
+  if (typeof one === "number" && typeof other === "number") return one + other;
+  if (typeof one !== "object" || one === null || typeof other !== "object" || other === null) return one;
+  const added = other as Record<string, unknown>;
+  return Object.fromEntries(Object.entries(one).map(([name, value]) => [name, sum(value, added[name])]));
 }
 
 export type ReadinessHead = {

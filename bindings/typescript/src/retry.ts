@@ -43,11 +43,11 @@ export function retriesToCore(retries: unknown): unknown {
 type Notice = { notice: string; pause_ms: number; error: CoreError };
 
 /** Gives a notice of the core to the hook, if it tells of a repeat. */
-export function tellRetry(notice: Notice, onRetry: (retry: Retry) => void): void {
+export function tellRetry(notice: Notice, onRetry: (retry: Retry) => unknown): unknown {
   const { notice: reason } = notice;
-  if (reason !== "retry" && reason !== "warming" && reason !== "reopen") return;
+  if (reason !== "retry" && reason !== "warming" && reason !== "reopen") return undefined;
   const error = fromCore(notice.error);
-  onRetry({
+  return onRetry({
     operation: error.operation ?? "",
     attempts: error.attempts ?? 0,
     pauseMs: notice.pause_ms,

@@ -1,6 +1,6 @@
 /** A streamed answer. */
 import type { NativeEvent } from "./native";
-import { Operation, type Course } from "./operation";
+import { next, Operation, type Course } from "./operation";
 import type { Request } from "./json";
 import { account, Chunk, type Account, type AccountHead, type TextChunk, type Timing, type Usage } from "./results";
 
@@ -114,7 +114,7 @@ export class TextStream implements AsyncGenerator<TextChunk, void, unknown> {
       const failure = this.#failure;
       this.#failure = undefined;
       if (failure !== undefined) throw failure.reason;
-      const event = await this.#operation?.next();
+      const event = this.#operation && (await next(this.#operation));
       if (event === undefined) {
         forgotten.unregister(this);
         return { value: undefined, done: true };

@@ -221,6 +221,12 @@ test("what a caller writes wrong is refused by its name, and nothing is sent", a
     [() => mgmt.ensure(spec, { onDrift: "never" }), "onDrift"],
     [() => mgmt.ensure({ ...spec, slug: "!" }), "slug"],
     [() => mgmt.waitUntilReady("s", { timeout: 3 }), "timeout"],
+    [() => bot.generateText({ prompt: "Hi" }, new AbortController()), "options"],
+    [() => bot.generateText(JSON.parse('{"prompt":"Hi","__proto__":{}}')), "__proto__"],
+    [() => mgmt.plan({ ...spec, config: new Map() }), "config"],
+    [() => mgmt.plan({ ...spec, config: { max_model_len: NaN } }), "max_model_len"],
+    [() => mgmt.ephemeral(spec, { timeoutMs: -1 }), "timeoutMs"],
+    [() => mgmt.ephemeral(spec, { onProgress: 5 }), "onProgress"],
     [() => mgmt.waitUntilReady("s", { onProgress: "shown" }), "onProgress"],
     [() => bot.generateText({ prompt: "Hi", signal: new AbortController() }), "signal"],
     [() => bot.generateTextStream({ prompt: "Hi" }, { signal: "now" }).next(), "signal"],
@@ -297,7 +303,7 @@ test("text of any length and script arrives as it was sent", async () => {
   const prompt = `"\\\n\u2028é漢😀${"x".repeat(200_000)}`;
   const double = await Double.start(({ json }) => completion(json().messages[0].content));
   assert.equal((await endpoint(double).generateText({ prompt })).text, prompt);
-  assert.equal((await rejection(endpoint(double).generateText({ prompt: "a\ud800" }))).field, "arguments");
+  assert.equal((await rejection(endpoint(double).generateText({ prompt: "a\ud800" }))).field, "prompt");
 });
 
 test("map keeps order, says which prompt, and has no more on their way than it may", async () => {
@@ -363,4 +369,85 @@ test("an error of map says which prompt it is about, and ends the rest or stands
   assert.equal(await rejection((async () => { for await (const _ of endpoint(double).map(failing())); })()), mine);
   assert.throws(() => endpoint(double).map(prompts, { concurrency: 0 }), { field: "concurrency" });
   assert.throws(() => endpoint(double).map(prompts, { onErorr: "return" }), ValidationError);
+});
+
+test("a map ends although its source never answers: by an error, a break, an abort", async () => {
+  const double = await Double.start(({ json }) =>
+    json().messages[0].content === "bad" ? answer({ error: { message: "no" } }, 400) : completion("Hi"),
+  );
+  async function* pending(first) {
+    yield first;
+    await new Promise(() => {});
+  }
+  const read = async (map) => {
+    for await (const _ of map);
+  };
+  assert.ok((await rejection(read(endpoint(double).map(pending("bad"))))) instanceof ValidationError);
+  for await (const _ of endpoint(double).map(pending("good"))) break;
+  const controller = new AbortController();
+  const stopped = rejection(read(endpoint(double).map(pending("good"), { signal: controller.signal })));
+  controller.abort(new Error("enough"));
+  assert.equal((await stopped).message, "enough");
+  assert.throws(() => endpoint(double).map("hello"), { field: "prompts" });
+});
+
+test("many calls with one signal, and a map, warn of no leak", async () => {
+  const double = await Double.start(() => completion("Hi"));
+  const warned = [];
+  process.on("warning", (warning) => warned.push(warning));
+  const { signal } = new AbortController();
+  const bot = endpoint(double);
+  await Promise.all(Array.from({ length: 30 }, () => bot.generateText({ prompt: "Hi", signal })));
+  for await (const _ of bot.map(Array(40).fill("Hi")));
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.deepEqual(warned, []);
+});
+
+test("an answer as JSON holds what is made when it is touched", async () => {
+  const double = await Double.start(({ target }) =>
+    target.endsWith("/embeddings") ? answer({ data: [{ embedding: [1, 2] }], model: "m" }) : completion("Hi"),
+  );
+  const bot = endpoint(double);
+  const told = JSON.parse(JSON.stringify([await bot.generateText({ prompt: "Hi" }), await bot.embed({ input: "a" })]));
+  assert.equal(told[0].raw.choices.length, 1);
+  assert.deepEqual(told[1].embeddings, [[1, 2]]);
+});
+
+test("the answers to the parts of an input are one: counts are sums, also those inside", async () => {
+  const usage = { prompt_tokens: 3, prompt_tokens_details: { cached_tokens: 1 }, tier: "x" };
+  const double = await Double.start(() => answer({ data: [{ index: 0, embedding: [1] }], model: "m", usage }));
+  const { raw } = await endpoint(double).embed({ input: ["a", "b", "c"], batchSize: 1 });
+  assert.deepEqual(raw.usage, { prompt_tokens: 9, prompt_tokens_details: { cached_tokens: 3 }, tier: "x" });
+  assert.deepEqual(raw.data.map(({ index }) => index), [0, 1, 2]);
+});
+
+test("the stack of an error names who made the call", async () => {
+  const double = await Double.start(() => answer({ error: { message: "no" } }, 400));
+  async function whoCalls() {
+    await endpoint(double).generateText({ prompt: "Hi" });
+  }
+  assert.match((await rejection(whoCalls())).stack, /whoCalls/);
+});
+
+test("an ephemeral workload is deleted although its client is closed, and although a first delete fails", async () => {
+  let [live, failures] = [[], 0];
+  const double = await Double.start(({ method, target, json }) => {
+    if (target.endsWith("/readiness-events")) return [chunkedHead(), chunk('data: {"phase":"ready"}\n\n'), LAST_CHUNK];
+    if (method === "GET") return answer(live);
+    if (method === "DELETE") {
+      if (failures-- > 0) return answer("", 500);
+      live = [];
+      return answer("", 204);
+    }
+    live = [{ ...json(), id: "wl_1" }];
+    return answer(live[0], 201);
+  });
+  const spec = { name: "N", slug: "brief", model: "m", backend: "vllm" };
+  const mgmt = management(double);
+  const bot = await mgmt.ephemeral(spec, { silent: true, apiKey: API_KEY });
+  mgmt.close();
+  failures = 1;
+  assert.equal((await rejection(bot.delete())).status, 500);
+  assert.equal(await bot.delete(), true);
+  assert.deepEqual(live, []);
 });
