@@ -39,7 +39,7 @@ def _talk(engine: Engine, number: int, wrong: list[object]) -> None:
     connection.close()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads memory from /proc")
 def test_eight_threads_get_all_their_answers_in_flat_memory(text_engine: Engine) -> None:
     """1,280 requests, none lost, and the engine has hardly grown."""
