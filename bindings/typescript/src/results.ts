@@ -209,7 +209,10 @@ export class Embeddings extends Raw implements EmbedResult {
   #made(): number[][] {
     const rows: number[][] = [];
     for (let start = 0; start < this.#values.length; start += this.columns) {
-      rows.push(Array.from(this.#values.subarray(start, start + this.columns)));
+      // A plain loop: `Array.from` asks the view for an iterator, number by number.
+      const row = new Array<number>(this.columns);
+      for (let column = 0; column < this.columns; column++) row[column] = this.#values[start + column] as number;
+      rows.push(row);
     }
     return rows;
   }
