@@ -14,17 +14,17 @@ const { version } = require("../package.json") as { version: string };
 /** How a client behaves, on either plane. */
 export interface ClientOptions extends Clocks {
   /** Origin of the platform, perhaps with a path prefix. */
-  baseUrl?: string;
+  baseUrl?: string | undefined;
   /** Project slug. */
-  project?: string;
+  project?: string | undefined;
   /** Sends after the first, where a repeat is safe; or a policy. Default 2. */
-  retries?: number | RetryPolicy;
+  retries?: number | RetryPolicy | undefined;
   /** Called before a request goes out again; what it throws ends the call and comes out unchanged. */
-  onRetry?: (retry: Retry) => void;
+  onRetry?: ((retry: Retry) => void) | undefined;
   /** PEM file of the roots to trust, instead of the system's. */
-  caBundle?: string;
+  caBundle?: string | undefined;
   /** Permit plain http to hosts other than loopback. */
-  allowHttp?: boolean;
+  allowHttp?: boolean | undefined;
 }
 
 /** The facts of a client that may be shown. */

@@ -20,15 +20,15 @@ import { TextStream } from "./stream";
 /** How a client of the data plane behaves. */
 export interface DataClientOptions extends ClientOptions {
   /** Data key for endpoints that bring none, `ik_live_…`. */
-  apiKey?: string;
+  apiKey?: string | undefined;
   /** How long to wait for a workload that is still coming up, inside the total time. Default 600,000; 0 = not at all. */
-  coldStartMs?: number;
+  coldStartMs?: number | undefined;
 }
 
 /** What every call of an endpoint takes. */
 export interface CallOptions extends Clocks {
   /** Ends the call, on the wire too; it rejects with the signal's reason. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export interface Message {
@@ -39,29 +39,29 @@ export interface Message {
 /** Exactly one of `prompt` and `messages`. */
 export interface ChatParams extends CallOptions {
   /** One message of the user. */
-  prompt?: string;
+  prompt?: string | undefined;
   /** The whole conversation, sent as it is: parts as content, tools and unknown keys too. */
-  messages?: readonly (Message | Readonly<Record<string, unknown>>)[];
+  messages?: readonly (Message | object)[] | undefined;
   /** The engine's default if absent. */
-  temperature?: number;
+  temperature?: number | undefined;
   /** The engine's default if absent. */
-  maxTokens?: number;
+  maxTokens?: number | undefined;
 }
 
 export interface StreamParams extends ChatParams {
   /** When the stream ends before it is complete: throw `StreamTruncated` (default), warn and end, or just end. */
-  onTruncated?: "raise" | "warn" | "allow";
+  onTruncated?: "raise" | "warn" | "allow" | undefined;
 }
 
 export interface EmbedParams extends CallOptions {
   /** One string is a list of one. */
   input: string | readonly string[];
   /** `base64`: float32 on the wire, less than half as long. Default: the server's own. */
-  encodingFormat?: "float" | "base64";
+  encodingFormat?: "float" | "base64" | undefined;
   /** Most inputs of one request. Default 2,048. */
-  batchSize?: number;
+  batchSize?: number | undefined;
   /** Most requests at once. Default 8. */
-  concurrency?: number;
+  concurrency?: number | undefined;
 }
 
 /** Reaches the models of a project's workloads. */

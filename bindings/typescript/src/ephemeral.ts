@@ -23,7 +23,7 @@ import { specToCore, type WorkloadSpec } from "./spec";
 
 export interface EphemeralOptions extends WaitOptions {
   /** Data key of the endpoint; default: `INFERENCEKEY_API_KEY`. */
-  apiKey?: string;
+  apiKey?: string | undefined;
 }
 
 /** The workload's endpoint; `await using`, or `delete()`, deletes the workload if this call created it. */

@@ -17,23 +17,23 @@ import { workload, workloads, type Workload, type WorkloadAnswer, type Workloads
 /** How a client of the control plane behaves. */
 export interface ManagementClientOptions extends ClientOptions {
   /** Control token, `ik_sdk_…`. */
-  sdkToken?: string;
+  sdkToken?: string | undefined;
 }
 
 /** Options of a call about one project. */
 export interface ProjectOptions extends CallOptions {
   /** Wins over the spec's and the client's. */
-  project?: string;
+  project?: string | undefined;
 }
 
 export interface PlanOptions extends ProjectOptions {
   /** The most that the workload may cost in US dollars per hour, by the ceiling of its execution policy. */
-  maxHourlyCostUsd?: number;
+  maxHourlyCostUsd?: number | undefined;
 }
 
 export interface EnsureOptions extends PlanOptions {
   /** What to do with a difference. Default `reconcile`. */
-  onDrift?: OnDrift | (string & {});
+  onDrift?: OnDrift | (string & {}) | undefined;
 }
 
 interface EnsureAnswer {

@@ -7,15 +7,15 @@ import { MAP } from "./names";
 import type { TextResult } from "./results";
 
 /** A text, or the messages of a conversation. */
-export type Prompt = string | readonly (Message | Readonly<Record<string, unknown>>)[];
+export type Prompt = string | readonly (Message | object)[];
 
 export interface MapParams extends Omit<ChatParams, "prompt" | "messages"> {
   /** From 1 to 1,000; default 32. Each request on its way is a connection. */
-  concurrency?: number;
+  concurrency?: number | undefined;
   /** Items in the order of the prompts (default), or as they arrive. */
-  ordered?: boolean;
+  ordered?: boolean | undefined;
   /** `raise` (default): the first error ends the rest on the wire. `return`: it takes the item's place. */
-  onError?: "raise" | "return";
+  onError?: "raise" | "return" | undefined;
 }
 
 /** The answer to a prompt, with the place of the prompt among the prompts, from 0. */

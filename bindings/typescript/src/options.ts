@@ -56,20 +56,20 @@ export function milliseconds(field: string, value: unknown): number {
 /** The clocks of a call (wire.md 3.2), in milliseconds: absent is as the client has it, `Infinity` is never. */
 export interface Timeouts {
   /** DNS, TCP and TLS, all addresses and tries together. Default 10 s. */
-  connectMs?: number;
+  connectMs?: number | undefined;
   /** Streams: from the request to the first content. Default 120 s. */
-  firstTokenMs?: number;
+  firstTokenMs?: number | undefined;
   /** Streams: between contents, without the caller's own time. Default 30 s. Others: no byte of a begun answer. */
-  idleMs?: number;
+  idleMs?: number | undefined;
   /** The operation, repeats and pauses included. Default 60 s (control), 600 s (data), never for streams. */
-  totalMs?: number;
+  totalMs?: number | undefined;
 }
 
 /** How long a call may take; the call wins over the client. */
 export interface Clocks {
   /** Of a whole call; for a stream to the first content, and between contents. */
-  timeoutMs?: number;
-  timeouts?: Timeouts;
+  timeoutMs?: number | undefined;
+  timeouts?: Timeouts | undefined;
 }
 
 /** `options` with its clocks as the core takes them. */

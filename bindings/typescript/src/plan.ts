@@ -37,8 +37,8 @@ export type Apply = (base: string | null, options: ApplyOptions) => Promise<Endp
 
 export interface ApplyOptions {
   /** Milliseconds for the whole call. */
-  timeoutMs?: number;
-  signal?: AbortSignal;
+  timeoutMs?: number | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /** What makes the live workload match its spec. */

@@ -7,17 +7,17 @@ import { milliseconds, renamed } from "./options";
 import { readinessEvent, type ReadinessEvent, type ReadinessHead } from "./results";
 
 export interface ReadinessOptions {
-  project?: string;
+  project?: string | undefined;
   /** From this call; reconnects and pauses count. Default 600,000; 0 fails at once, `Infinity` waits for ever. */
-  timeoutMs?: number;
-  signal?: AbortSignal;
+  timeoutMs?: number | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 export interface WaitOptions extends ReadinessOptions {
   /** Gets every event, in place of the display; what it throws comes out unchanged. */
-  onProgress?: (event: ReadinessEvent) => void;
+  onProgress?: ((event: ReadinessEvent) => void) | undefined;
   /** No display. */
-  silent?: boolean;
+  silent?: boolean | undefined;
 }
 
 type Courses = (signal: AbortSignal | undefined) => Course;

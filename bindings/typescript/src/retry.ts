@@ -6,15 +6,15 @@ import { milliseconds, renamed } from "./options";
 /** How often and how long a client tries again, where a repeat is safe (wire.md 5.5). */
 export interface RetryPolicy {
   /** Sends after the first. Default 2. */
-  retries?: number;
+  retries?: number | undefined;
   /** Longest first pause: the real one is drawn between a fifth of it and it; the next ones double. Default 500. */
-  firstPauseMs?: number;
+  firstPauseMs?: number | undefined;
   /** Where the doubling ends. Default 8,000. */
-  longestPauseMs?: number;
+  longestPauseMs?: number | undefined;
   /** A `retry-after` beyond this is not waited for: the error comes at once. Default 120,000. */
-  longestPushbackMs?: number;
+  longestPushbackMs?: number | undefined;
   /** Tokens that all calls of the client share: a repeat costs 5, after a timeout 10; a success brings 1 back. Default 100. */
-  budget?: number;
+  budget?: number | undefined;
 }
 
 /** A request is about to go out again: what `onRetry` is given. */

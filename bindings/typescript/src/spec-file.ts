@@ -17,7 +17,7 @@ const FORMATS: Readonly<Record<string, string>> = {
 
 export interface SpecFileOptions {
   /** What `${NAME}` in the file means. Default: `process.env`. */
-  environment?: Readonly<Record<string, string | undefined>>;
+  environment?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 /**

@@ -15,25 +15,25 @@ export interface WorkloadSpec {
   /** What serves the model; a string that is no `Backend` is the slug of a custom backend. */
   backend: Backend | (string & {});
   /** Project slug; absent = the client's. */
-  project?: string;
+  project?: string | undefined;
   /** Free text; "" is a value, and clears it. */
-  description?: string;
+  description?: string | undefined;
   /** The engine's launch command, run as written; the worker adds host and port. */
-  command?: string;
+  command?: string | undefined;
   /** Version of vLLM that the worker shall use. */
-  vllmVersion?: string;
+  vllmVersion?: string | undefined;
   /** Absent creates a `text2text` workload. It cannot change later. */
-  taskType?: TaskType | (string & {});
+  taskType?: TaskType | (string & {}) | undefined;
   /** Settings of the backend, by its own names; keys that are not named here stay as they are live. */
-  config?: Record<string, unknown>;
+  config?: Record<string, unknown> | undefined;
   /** When there are workers. */
-  executionPolicy?: ExecutionPolicy | (string & {});
+  executionPolicy?: ExecutionPolicy | (string & {}) | undefined;
   /** Settings of that policy, by the wire's names, for example `{ replicas: 1 }`. */
-  executionPolicyConfig?: Record<string, unknown>;
+  executionPolicyConfig?: Record<string, unknown> | undefined;
   /** A worker of your own to run on (`wrk_…`). */
-  workerId?: string;
+  workerId?: string | undefined;
   /** One GPU of that worker. */
-  gpuResourceId?: string;
+  gpuResourceId?: string | undefined;
 }
 
 /** A workload that exists. */

@@ -27,6 +27,7 @@ const forgotten = new FinalizationRegistry((operation: Operation) => operation.f
 export class TextStream implements AsyncGenerator<TextChunk, void, unknown> {
   readonly #operation: Operation | undefined;
   readonly #texts: string[] = [];
+  readonly #signal: AbortSignal | undefined;
   #chunks: Chunk[] = [];
   #taken = 0;
   #failure: { reason: unknown } | undefined;
@@ -37,6 +38,7 @@ export class TextStream implements AsyncGenerator<TextChunk, void, unknown> {
   constructor(prepare: () => { course: Course; request: Request }) {
     try {
       const { course, request } = prepare();
+      this.#signal = course.signal;
       this.#operation = new Operation(course, "generate_text_stream", request);
       this.#operation.givenTexts = this.#texts;
       forgotten.register(this, this.#operation, this);
@@ -60,7 +62,7 @@ export class TextStream implements AsyncGenerator<TextChunk, void, unknown> {
 
   next(): Promise<Result> {
     // Calls that overlap take their turns, as those of a generator do.
-    if (this.#turn === undefined && this.#taken < this.#chunks.length) {
+    if (this.#turn === undefined && !this.#signal?.aborted && this.#taken < this.#chunks.length) {
       return Promise.resolve(this.#given());
     }
     const turn = (this.#turn ?? Promise.resolve()).then(() => this.#next());
@@ -110,6 +112,8 @@ export class TextStream implements AsyncGenerator<TextChunk, void, unknown> {
   }
 
   async #next(): Promise<Result> {
+    // What had arrived before an abort is not given after it.
+    if (this.#signal?.aborted) this.#taken = this.#chunks.length;
     while (this.#taken >= this.#chunks.length) {
       const failure = this.#failure;
       this.#failure = undefined;

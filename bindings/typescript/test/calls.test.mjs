@@ -71,6 +71,16 @@ test("an abort in the middle of a stream ends it on the wire", async () => {
   assert.deepEqual(await stream.next(), { value: undefined, done: true });
 });
 
+test("nothing is given after an abort, not even what had arrived", async () => {
+  const double = await Double.start(() => [Buffer.concat([chunkedHead(), ...Array.from({ length: 50 }, (_, n) => frame(`${n}`))]), HANG]);
+  const controller = new AbortController();
+  const stream = endpoint(double).generateTextStream({ prompt: "Hi", signal: controller.signal });
+  await stream.next();
+  controller.abort(new Error("enough"));
+  assert.equal((await rejection(stream.next())).message, "enough");
+  assert.deepEqual(await stream.next(), { value: undefined, done: true });
+});
+
 test("an abort after the end changes nothing, and leaves no listener behind", async () => {
   const double = await Double.start(() => completion("Hi"));
   const controller = new AbortController();
