@@ -15,25 +15,25 @@ export interface WorkloadSpec {
   /** What serves the model; a string that is no `Backend` is the slug of a custom backend. */
   backend: Backend | (string & {});
   /** Project slug; absent = the client's. */
-  project?: string | undefined;
+  project?: string;
   /** Free text; "" is a value, and clears it. */
-  description?: string | undefined;
+  description?: string;
   /** The engine's launch command, run as written; the worker adds host and port. */
-  command?: string | undefined;
+  command?: string;
   /** Version of vLLM that the worker shall use. */
-  vllmVersion?: string | undefined;
+  vllmVersion?: string;
   /** Absent creates a `text2text` workload. It cannot change later. */
-  taskType?: TaskType | (string & {}) | undefined;
+  taskType?: TaskType | (string & {});
   /** Settings of the backend, by its own names; keys that are not named here stay as they are live. */
-  config?: Record<string, unknown> | undefined;
+  config?: Record<string, unknown>;
   /** When there are workers. */
-  executionPolicy?: ExecutionPolicy | (string & {}) | undefined;
+  executionPolicy?: ExecutionPolicy | (string & {});
   /** Settings of that policy, by the wire's names, for example `{ replicas: 1 }`. */
-  executionPolicyConfig?: Record<string, unknown> | undefined;
+  executionPolicyConfig?: Record<string, unknown>;
   /** A worker of your own to run on (`wrk_…`). */
-  workerId?: string | undefined;
+  workerId?: string;
   /** One GPU of that worker. */
-  gpuResourceId?: string | undefined;
+  gpuResourceId?: string;
 }
 
 /** A workload that exists. */
