@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::alphabet;
@@ -36,14 +36,15 @@ pub struct Secret(Arc<Kept>);
 struct Kept {
     token: Zeroizing<String>,
     /// Every answer is searched for them, so they are made once.
-    base64: OnceLock<Vec<Zeroizing<String>>>,
+    base64: Vec<Zeroizing<String>>,
 }
 
 impl Secret {
     /// Takes the text as it is: trimming and checking are the configuration's business.
     pub fn new(text: &str) -> Self {
         let token = Zeroizing::new(text.to_owned());
-        Self(Arc::new(Kept { token, base64: OnceLock::new() }))
+        let base64 = base64_forms(token.as_bytes());
+        Self(Arc::new(Kept { token, base64 }))
     }
 
     /// The token itself, for the `authorization` header and for redaction only.
@@ -83,16 +84,7 @@ impl Secret {
     /// The token in base64, in either alphabet and behind any number of other bytes; as far as it depends on the token
     /// alone.
     pub(crate) fn base64_forms(&self) -> &[Zeroizing<String>] {
-        self.0.base64.get_or_init(|| {
-            let token = self.expose().as_bytes();
-            let offsets = if token.len() < SHORT { 0..0 } else { 0..3 };
-            let in_both =
-                |offset| [STANDARD, URL_SAFE].map(|engine| inner_base64(&engine, token, offset));
-            let mut forms: Vec<_> = offsets.flat_map(in_both).collect();
-            // Most tokens look the same in both alphabets.
-            forms.dedup();
-            forms
-        })
+        &self.0.base64
     }
 
     /// How many of its first characters may be shown, and tell nothing: the kind's prefix, the id with the `_` after it.
@@ -109,6 +101,15 @@ impl Secret {
 
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, NO_PAD);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, NO_PAD);
+
+fn base64_forms(token: &[u8]) -> Vec<Zeroizing<String>> {
+    let offsets = if token.len() < SHORT { 0..0 } else { 0..3 };
+    let in_both = |offset| [STANDARD, URL_SAFE].map(|engine| inner_base64(&engine, token, offset));
+    let mut forms: Vec<_> = offsets.flat_map(in_both).collect();
+    // Most tokens look the same in both alphabets.
+    forms.dedup();
+    forms
+}
 
 /// The characters that depend on the token alone when `offset` other bytes (mod 3) stand before it.
 ///
