@@ -132,13 +132,14 @@ test("ten thousand calls and a thousand streams leave memory as it was", { timeo
     };
     const seen = [await round(2000), await round(5000), await round(5000)];
     console.log(JSON.stringify(seen.map(({ heapUsed, rss }) => [heapUsed, rss])));`;
-  const { out, code, err } = await run(source, double.url, ["--expose-gc"]);
+  // V8 widens its nursery while it is busy, by as much as a leak would take: here it may not.
+  const { out, code, err } = await run(source, double.url, ["--expose-gc", "--max-semi-space-size=1"]);
   assert.equal(code, 0, err);
   const [first, second, third] = JSON.parse(out);
   // A leak grows in each round; what the collector and the allocator keep for later does not.
   const grew = [0, 1].map((which) => Math.min(second[which] - first[which], third[which] - second[which]));
-  assert.ok(grew[0] < 500_000, `the heap grew by ${grew[0]} in each round`);
-  assert.ok(grew[1] < 16_000_000, `the process grew by ${grew[1]} in each round`);
+  assert.ok(grew[0] < 100_000, `the heap grew by ${grew[0]} in each round`);
+  assert.ok(grew[1] < 3_000_000, `the process grew by ${grew[1]} in each round`);
 });
 
 test("a signal deletes what an ephemeral block created, and then ends the process", async () => {
