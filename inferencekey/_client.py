@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 from inferencekey import __version__, _ffi, _marshal
+from inferencekey._closing import Closing
 from inferencekey._errors import ConfigurationError, InferenceKeyError, InternalError
 from inferencekey._retry import Retry, retry_option
 from inferencekey._secret import Secret, environment, with_secrets
@@ -15,7 +16,6 @@ from inferencekey._timeouts import clock_options, milliseconds
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
     from typing import Any, TypeVar
 
     from inferencekey._native import Held
@@ -166,7 +166,7 @@ class Bound:
                 raise
 
 
-class Client(Bound):
+class Client(Bound, Closing):
     """A client of one plane: closes, and is a context manager."""
 
     _closed = False
@@ -209,14 +209,6 @@ class Client(Bound):
                 "the client is closed", code="client_closed", hint="make a new client"
             )
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def client_options(

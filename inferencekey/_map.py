@@ -6,13 +6,13 @@ from _thread import allocate_lock
 from collections.abc import Iterator
 
 from inferencekey import _ffi, _marshal
+from inferencekey._closing import Closing
 from inferencekey._errors import ConfigurationError, InferenceKeyError
 from inferencekey._window import another_reads
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import NoReturn, TypeVar
 
     from inferencekey._client import Bound
@@ -23,7 +23,7 @@ else:
     Item = object
 
 
-class TextMap(Iterator[Item]):
+class TextMap(Iterator[Item], Closing):
     """The items of a `map`: an iterator and a context manager, used from one thread at a time.
 
     Nothing is drawn or sent before the first item is asked for. What is on its way goes on while
@@ -130,17 +130,6 @@ class TextMap(Iterator[Item]):
         self._prompts = iter(())
         if self._queue is not None:
             self._queue.free()
-
-    def __enter__(self) -> TextMap[Item]:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a TextMap is neither copied nor pickled: it has connections")

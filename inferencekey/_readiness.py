@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from inferencekey import _marshal
+from inferencekey._closing import Closing
 from inferencekey._errors import InferenceKeyError
 from inferencekey._results import ReadinessEvent
 from inferencekey._retry import log
@@ -15,7 +16,6 @@ from inferencekey._words import clock_time, described, printable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
     from typing import NoReturn
 
     from inferencekey._ffi import Operation
@@ -97,7 +97,7 @@ class Following:
         return f"<{type(self).__name__} of {self._slug} {state}{phase}>"
 
 
-class Readiness(Following):
+class Readiness(Following, Closing):
     """The events of one workload, in order, as they come; used from any one thread at a time.
 
     What `ManagementClient.readiness` gives. It ends after `ready`, and raises what
@@ -142,14 +142,3 @@ class Readiness(Following):
     def close(self) -> None:
         """End it, on the wire too. Never blocks; closing again does nothing."""
         self._operation.free()
-
-    def __enter__(self) -> Readiness:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -7,6 +7,7 @@ from operator import length_hint
 
 from inferencekey import _marshal
 from inferencekey._account import Accounted
+from inferencekey._closing import Closing
 from inferencekey._errors import ApiError, ForkedError, InferenceKeyError, TruncatedWarning
 from inferencekey._ffi import Process
 from inferencekey._results import Partial, TextChunk
@@ -15,7 +16,6 @@ from inferencekey._results import Partial, TextChunk
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
     from typing import Any, NoReturn
 
     from inferencekey import _ffi
@@ -96,7 +96,7 @@ class Stream(Accounted):
         return request_id
 
 
-class TextStream(Stream):
+class TextStream(Stream, Closing):
     """The chunks of one answer, in order; used from any one thread at a time.
 
     It is open once it is made. What has arrived is taken in one batch, and nothing is read from
@@ -155,14 +155,3 @@ class TextStream(Stream):
         """End the stream, on the wire too. Never blocks; closing again does nothing."""
         self._batch, self._closing = iter(()), {}
         self._operation.free()
-
-    def __enter__(self) -> TextStream:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from inferencekey import _ffi, _marshal
 from inferencekey._async.port import port
+from inferencekey._closing import AsyncClosing
 from inferencekey._errors import ConfigurationError, InferenceKeyError, ValidationError
 from inferencekey._window import another_reads
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import NoReturn
 
     from inferencekey._client import Bound
@@ -104,7 +104,7 @@ class Requests:
             self._port.cancel(tag)
 
 
-class AsyncTextMap(AsyncIterator[Item]):
+class AsyncTextMap(AsyncIterator[Item], AsyncClosing):
     """The items of a `map`: an async iterator and context manager, for one task at a time.
 
     Nothing is drawn or sent before the first item is asked for. What is on its way goes on while
@@ -193,21 +193,6 @@ class AsyncTextMap(AsyncIterator[Item]):
             self._drawing.cancel()
         if self._requests is not None:
             self._requests.cancel()
-
-    async def aclose(self) -> None:
-        """The same, for `contextlib.aclosing` and the like."""
-        self.close()
-
-    async def __aenter__(self) -> AsyncTextMap[Item]:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         # On any thread, perhaps. The requests end by themselves.

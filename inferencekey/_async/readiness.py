@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from inferencekey import _waiting
 from inferencekey._async.operation import AsyncOperation
+from inferencekey._closing import AsyncClosing
 from inferencekey._readiness import Following
 from inferencekey._watcher import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import TracebackType
 
     from inferencekey._client import Client
     from inferencekey._results import ReadinessEvent
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SLICE = 0.1
 
 
-class AsyncReadiness(Following):
+class AsyncReadiness(Following, AsyncClosing):
     """The events of one workload, in order, as they come; read by one task at a time.
 
     What `AsyncManagementClient.readiness` gives: an async iterator and context manager. It ends
@@ -87,21 +87,6 @@ class AsyncReadiness(Following):
         self._is_closed = True
         if self._operation is not None:
             self._operation.free()
-
-    async def aclose(self) -> None:
-        """The same, for `contextlib.aclosing` and the like."""
-        self.close()
-
-    async def __aenter__(self) -> AsyncReadiness:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def readiness(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from inferencekey._async.operation import AsyncOperation
+from inferencekey._closing import AsyncClosing
 from inferencekey._errors import InferenceKeyError
 from inferencekey._ffi import Process
 from inferencekey._stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
-    from types import TracebackType
     from typing import Any, NoReturn
 
     from inferencekey import _ffi
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from inferencekey._results import TextChunk
 
 
-class AsyncTextStream(Stream):
+class AsyncTextStream(Stream, AsyncClosing):
     """The chunks of one answer, in order; read by one task at a time.
 
     An async iterator and context manager. The request is sent when the stream is awaited, entered,
@@ -89,20 +89,8 @@ class AsyncTextStream(Stream):
         if self._operation is not None:
             self._operation.free()
 
-    async def aclose(self) -> None:
-        """The same, for `contextlib.aclosing` and the like."""
-        self.close()
-
     async def __aenter__(self) -> AsyncTextStream:
         return await self._open()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("an AsyncTextStream is neither copied nor pickled: it has one connection")

@@ -87,8 +87,8 @@ JSON = "collections copyreg enum functools itertools json keyword operator re re
 JSON_IN_PYTHON_310 = "sre_compile sre_constants sre_parse"
 OTHERS = "copy encodings genericpath os posixpath stat weakref"
 OURS = (
-    "account chat client data errors ffi map marshal native plan record results retry secret "
-    "stream timeouts window"
+    "account chat client closing data errors ffi map marshal native plan record results retry "
+    "secret stream timeouts window"
 )
 OURS_BESIDE = {"inferencekey._native.lib", "inferencekey._vectors"}
 A_CLIENT = {

@@ -60,6 +60,28 @@ pub(crate) trait Node<'de>: Sized {
     }
 }
 
+/// `Node` for a struct with defaults: from an object whose entries of these names are its fields.
+macro_rules! node {
+    ($name:ident { $($key:literal => $field:ident),+ $(,)? }) => {
+        impl<'de> $crate::json::Node<'de> for $name<'de> {
+            fn object<A: serde::de::MapAccess<'de>>(
+                entries: &mut $crate::json::Entries<'de, A>,
+            ) -> Result<Option<Self>, A::Error> {
+                let mut node = Self::default();
+                while let Some(key) = entries.key()? {
+                    match &*key {
+                        $($key => node.$field = entries.value()?,)+
+                        _ => entries.skip()?,
+                    }
+                }
+                Ok(Some(node))
+            }
+        }
+    };
+}
+
+pub(crate) use node;
+
 impl<'de> Node<'de> for Cow<'de, str> {
     fn text(text: Cow<'de, str>) -> Option<Self> {
         Some(text)

@@ -119,20 +119,11 @@ struct Body<'a> {
     choices: Field<First<Choice<'a>>>,
 }
 
-impl<'de> Node<'de> for Body<'de> {
-    fn object<A: MapAccess<'de>>(entries: &mut Entries<'de, A>) -> Result<Option<Self>, A::Error> {
-        let mut body = Self::default();
-        while let Some(key) = entries.key()? {
-            match &*key {
-                "error" => body.error = entries.value()?,
-                "usage" => body.usage = entries.value()?,
-                "choices" => body.choices = entries.value()?,
-                _ => entries.skip()?,
-            }
-        }
-        Ok(Some(body))
-    }
-}
+json::node!(Body {
+    "error" => error,
+    "usage" => usage,
+    "choices" => choices,
+});
 
 #[derive(Default)]
 struct Choice<'a> {
@@ -140,19 +131,10 @@ struct Choice<'a> {
     finish_reason: Field<Cow<'a, str>>,
 }
 
-impl<'de> Node<'de> for Choice<'de> {
-    fn object<A: MapAccess<'de>>(entries: &mut Entries<'de, A>) -> Result<Option<Self>, A::Error> {
-        let mut choice = Self::default();
-        while let Some(key) = entries.key()? {
-            match &*key {
-                "delta" => choice.delta = entries.value()?,
-                "finish_reason" => choice.finish_reason = entries.value()?,
-                _ => entries.skip()?,
-            }
-        }
-        Ok(Some(choice))
-    }
-}
+json::node!(Choice {
+    "delta" => delta,
+    "finish_reason" => finish_reason,
+});
 
 #[derive(Default)]
 struct Delta<'a> {

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde::de::{MapAccess, SeqAccess};
+use serde::de::SeqAccess;
 
 use super::Fault;
 use super::account::Usage;
-use crate::json::{self, Entries, Field, Filled, First, Node, Told};
+use crate::json::{self, Field, Filled, First, Node, Told};
 
 /// What a caller gets beside the untouched answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,21 +81,12 @@ struct Answer<'a> {
     choices: Field<First<Choice<'a>>>,
 }
 
-impl<'de> Node<'de> for Answer<'de> {
-    fn object<A: MapAccess<'de>>(entries: &mut Entries<'de, A>) -> Result<Option<Self>, A::Error> {
-        let mut answer = Self::default();
-        while let Some(key) = entries.key()? {
-            match &*key {
-                "error" => answer.error = entries.value()?,
-                "model" => answer.model = entries.value()?,
-                "usage" => answer.usage = entries.value()?,
-                "choices" => answer.choices = entries.value()?,
-                _ => entries.skip()?,
-            }
-        }
-        Ok(Some(answer))
-    }
-}
+json::node!(Answer {
+    "error" => error,
+    "model" => model,
+    "usage" => usage,
+    "choices" => choices,
+});
 
 #[derive(Default)]
 struct Choice<'a> {
@@ -103,19 +94,10 @@ struct Choice<'a> {
     finish_reason: Field<Cow<'a, str>>,
 }
 
-impl<'de> Node<'de> for Choice<'de> {
-    fn object<A: MapAccess<'de>>(entries: &mut Entries<'de, A>) -> Result<Option<Self>, A::Error> {
-        let mut choice = Self::default();
-        while let Some(key) = entries.key()? {
-            match &*key {
-                "message" => choice.message = entries.value()?,
-                "finish_reason" => choice.finish_reason = entries.value()?,
-                _ => entries.skip()?,
-            }
-        }
-        Ok(Some(choice))
-    }
-}
+json::node!(Choice {
+    "message" => message,
+    "finish_reason" => finish_reason,
+});
 
 #[derive(Default)]
 struct Message<'a> {
@@ -123,19 +105,10 @@ struct Message<'a> {
     tool_calls: Filled,
 }
 
-impl<'de> Node<'de> for Message<'de> {
-    fn object<A: MapAccess<'de>>(entries: &mut Entries<'de, A>) -> Result<Option<Self>, A::Error> {
-        let mut message = Self::default();
-        while let Some(key) = entries.key()? {
-            match &*key {
-                "content" => message.content = entries.value()?,
-                "tool_calls" => message.tool_calls = entries.value()?,
-                _ => entries.skip()?,
-            }
-        }
-        Ok(Some(message))
-    }
-}
+json::node!(Message {
+    "content" => content,
+    "tool_calls" => tool_calls,
+});
 
 enum Content<'a> {
     Text(Cow<'a, str>),
@@ -162,16 +135,7 @@ struct Part<'a> {
     text: Field<Cow<'a, str>>,
 }
 
-impl<'de> Node<'de> for Part<'de> {
-    fn object<A: MapAccess<'de>>(entries: &mut Entries<'de, A>) -> Result<Option<Self>, A::Error> {
-        let mut part = Self::default();
-        while let Some(key) = entries.key()? {
-            match &*key {
-                "type" => part.kind = entries.value()?,
-                "text" => part.text = entries.value()?,
-                _ => entries.skip()?,
-            }
-        }
-        Ok(Some(part))
-    }
-}
+json::node!(Part {
+    "type" => kind,
+    "text" => text,
+});
