@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from _collections_abc import Callable  # As `collections.abc`, without `collections`.
 
 from inferencekey import __version__, _ffi, _marshal
 from inferencekey._closing import Closing

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from copy import deepcopy
+from _collections_abc import Callable, Iterable  # As `collections.abc`, without `collections`.
 
 from inferencekey import _ffi, _marshal
 from inferencekey._chat import chat_request, text_result
@@ -177,6 +176,8 @@ class Address(Bound):
         return _ffi.client_endpoint(self._client._handle(), options)
 
     def __deepcopy__(self: Copied, memo: dict[int, Any]) -> Copied:
+        from copy import deepcopy
+
         twin = super().__deepcopy__(memo)
         twin._client = deepcopy(self._client, memo)
         return twin

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from _collections_abc import Iterator  # As `collections.abc`, without `collections`.
 from _thread import allocate_lock
-from collections.abc import Iterator
 
 from inferencekey import _ffi, _marshal
 from inferencekey._closing import Closing

@@ -6,10 +6,8 @@ it to the core; every other rule is the core's.
 
 from __future__ import annotations
 
-import json
-from json.encoder import encode_basestring
-
 from inferencekey._errors import ValidationError
+from inferencekey._json_in_c import quoted, scanned, written
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
@@ -19,10 +17,6 @@ if TYPE_CHECKING:
 
 # Python's own stack has to end somewhere; the core's limit is the same (wire.md 1.4).
 _DEPTH = 128
-_to_json = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
-).encode
-_scan: Callable[[str, int], tuple[Any, int]] = vars(json.JSONDecoder())["scan_once"]
 # A key may be a token in the wrong place, and then no part of it may be shown.
 _LONG_KEY, _TOKEN = 40, "ik_"
 _TEXT_AT = len('{"text":')
@@ -37,15 +31,13 @@ def _finite(number: float) -> str:
 # Texts from here on are escaped letter by letter of the alphabet, not of the text.
 _LONG_TEXT = 16384
 # The backslash first: the other escapes have one.
-_ESCAPES = [
-    (letter, encode_basestring(letter)[1:-1]) for letter in ("\\", '"', *map(chr, range(32)))
-]
+_ESCAPES = [(letter, quoted(letter)[1:-1]) for letter in ("\\", '"', *map(chr, range(32)))]
 
 
 def _text(text: str) -> str:
     """The text as a JSON string; a long one six times as fast as the encoder of `json` does it."""
     if len(text) < _LONG_TEXT:
-        return encode_basestring(text)
+        return quoted(text)
     for letter, escape in _ESCAPES:
         # To look for one is much faster than to count them.
         if letter in text:
@@ -117,22 +109,24 @@ def _encoded(operation: str, request: Mapping[str, object]) -> Encoded:
     for name, value in request.items():
         # A spec's fields are known to callers under their own names.
         taken[name] = _Snapshot(operation).take(value, "" if name == "spec" else name)
-    return Encoded(_to_json(taken).encode())
+    return Encoded(written(taken).encode())
 
 
 def decode(text: bytes) -> Any:
     """The value of a JSON text that the core has checked; integers of any length are exact."""
     try:
         # Without the blanks around it that `json.loads` would allow, and much faster.
-        return _scan(text.decode(), 0)[0]
+        return scanned(text.decode(), 0)[0]
     except (ValueError, StopIteration):
         # Blanks, or an integer of more than 4300 digits, which Python does not read in one go.
+        import json
+
         return json.loads(text, parse_int=_long_integer)
 
 
 def leading_text(head: bytes) -> str:
     """The text of a head that has it first (docs/c-api.md, "Data plane"); the rest is not read."""
-    text: str = _scan(head.decode(), _TEXT_AT)[0]
+    text: str = scanned(head.decode(), _TEXT_AT)[0]
     return text
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import codecs
-import json
 import os
 
 from inferencekey._errors import ValidationError
+from inferencekey._json_in_c import written
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
@@ -70,7 +70,7 @@ def token(text: str | None) -> Secret:
     if not isinstance(text, str):
         return NoText(type(text).__name__)
     whole = str.__str__(text).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return Secret(json.dumps(whole).encode("ascii"))
+    return Secret(written(whole).encode())
 
 
 def environment(*own: bytes) -> Secret:
@@ -87,7 +87,7 @@ def environment(*own: bytes) -> Secret:
                 taken[name.decode()] = os.environb.get(name, b"").decode()
             except UnicodeDecodeError:
                 continue
-    return Secret(json.dumps(taken).encode("ascii"))
+    return Secret(written(taken).encode())
 
 
 def with_secrets(options: bytes, secrets: Mapping[str, Secret]) -> Secret:

@@ -14,14 +14,17 @@ HEAVY = {
     "asyncio",
     "cffi",
     "click",
+    "collections",
     "concurrent.futures",
     "dataclasses",
+    "enum",
     "http",
     "http.client",
     "inspect",
     "json",
     "logging",
     "numpy",
+    "re",
     "rich",
     "socket",
     "ssl",
@@ -30,8 +33,6 @@ HEAVY = {
     "urllib",
     "urllib.parse",
 }
-# What a call needs: json (and with it re, enum, functools), cffi's runtime, and the core.
-HEAVY_AFTER_A_CLIENT = HEAVY - {"json"}
 
 
 def modules_after(program: str) -> set[str]:
@@ -64,7 +65,7 @@ def test_importing_the_package_loads_next_to_nothing() -> None:
 )
 def test_the_data_plane_loads_what_a_call_needs(program: str) -> None:
     """Neither an event loop nor an HTTP stack of Python's comes along."""
-    assert modules_after(program) & HEAVY_AFTER_A_CLIENT == set()
+    assert modules_after(program) & HEAVY == set()
 
 
 def test_a_data_client_is_ready_without_the_control_plane() -> None:
@@ -74,25 +75,23 @@ def test_a_data_client_is_ready_without_the_control_plane() -> None:
         "DataClient(base_url='http://127.0.0.1:1', project='acme', api_key='ik_live_x')"
         ".endpoint('bot')"
     )
-    assert loaded & HEAVY_AFTER_A_CLIENT == set()
+    assert loaded & HEAVY == set()
     assert (
         loaded & {"inferencekey._control", "inferencekey._spec", "inferencekey._progress"} == set()
     )
 
 
 # What a stage adds to those before it: modules of ours, and top-level names of all others. What is
-# not listed fails by its name; list it here if it is worth its time. json brings re, and that enum.
+# not listed fails by its name; list it here if it is worth its time.
 IMPORTED = {"__future__", "inferencekey"}
-JSON = "collections copyreg enum functools itertools json keyword operator re reprlib types"
-JSON_IN_PYTHON_310 = "sre_compile sre_constants sre_parse"
-OTHERS = "copy encodings genericpath os posixpath stat weakref"
+OTHERS = "encodings genericpath operator os posixpath stat"
 OURS = (
-    "account chat client closing data errors ffi map marshal native plan record results retry "
-    "secret stream timeouts window"
+    "account chat client closing data errors ffi json_in_c map marshal native plan record results "
+    "retry secret stream timeouts window"
 )
 OURS_BESIDE = {"inferencekey._native.lib", "inferencekey._vectors"}
 A_CLIENT = {
-    *f"{JSON} {JSON_IN_PYTHON_310} {OTHERS}".split(),
+    *OTHERS.split(),
     *(f"inferencekey._{name}" for name in OURS.split()),
     *OURS_BESIDE,
 }
@@ -133,7 +132,7 @@ def test_asyncio_is_loaded_by_those_who_use_it() -> None:
 def test_the_control_plane_loads_its_display_when_it_waits() -> None:
     """`dataclasses` comes with WorkloadSpec; what only `wait_until_ready` needs does not."""
     loaded = modules_after("from inferencekey import ManagementClient, WorkloadSpec")
-    assert loaded & (HEAVY_AFTER_A_CLIENT - {"dataclasses", "inspect"}) == set()
+    assert loaded & HEAVY == modules_after("import dataclasses") & HEAVY
     assert "inferencekey._progress" not in loaded
 
 

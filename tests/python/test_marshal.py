@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from collections import OrderedDict, UserDict
 from dataclasses import dataclass
 from decimal import Decimal
@@ -236,3 +238,25 @@ def test_a_timeout_is_a_number_or_four_clocks() -> None:
         ValidationError, match=r"`timeout\.connect` must be 0 or more seconds, not -1"
     ):
         clock_options(Timeouts(connect=-1))
+
+
+WITHOUT_PARTS = """
+import sys
+if sys.argv[1] == "without":
+    sys.modules["_json"] = None
+from inferencekey._marshal import decode, encode
+print(bytes(encode("x", {"text": "ä\\n\\x7f", "all": [1, 2.5, None, True, {"a": []}]})))
+print(decode(b'{"a":[1,2.50,1e400,-0,"\\\\u00e4",null,true]}'))
+"""
+
+
+def test_a_python_without_the_parts_in_c_of_json_works_too() -> None:
+    """They are no public names of Python's, so a client has to do without them."""
+    with_, without = (
+        subprocess.run(
+            [sys.executable, "-c", WITHOUT_PARTS, which], capture_output=True, check=True
+        ).stdout
+        for which in ("with", "without")
+    )
+    assert with_ == without
+    assert len(with_.splitlines()) == 2
