@@ -40,13 +40,15 @@ def figures(lines: list[Line], clients: Iterable[str]) -> str:
 def ratios(lines: list[Line], clients: Iterable[str]) -> str:
     """How many times better the SDK is than each other client, and how far from LIMIT."""
     others = [client for client in RATIOS if client in set(clients)]
-    head = ["What", "LIMIT / SDK", *(f"SDK / {CLIENTS[client]}" for client in others)]
+    near = ["LIMIT / SDK", "LIMIT / its target"]
+    head = ["What", *near, *(f"SDK / {CLIENTS[client]}" for client in others)]
     return _table(
         head,
         [
             [
                 line.figure.title,
                 _ratio(line, "limit", "sdk_sync"),
+                _wanted(line),
                 *(_ratio(line, RATIOS[client], client) for client in others),
             ]
             for line in lines
@@ -63,6 +65,14 @@ def _bound(line: Line, client: str) -> str:
     bound = line.bound(client)
     sign = "≥" if line.figure.more_is_better else "≤"
     return "-" if bound is None else f"{sign} {_number(bound)}"
+
+
+def _wanted(line: Line) -> str:
+    """The ratio to LIMIT that the target asks for."""
+    ratio = line.figure.wanted_ratio("sdk_sync")
+    if ratio is None:
+        return "-"
+    return f"{_number(1 / ratio if line.figure.more_is_better else ratio)} x"
 
 
 def _ratio(line: Line, better: str, worse: str) -> str:

@@ -39,7 +39,16 @@ class Figure:
     unit: str
     targets: dict[str, Target] = field(default_factory=dict)
     """By client."""
+    limit: float | None = None
+    """LIMIT on the machine where the targets were set."""
     more_is_better: bool = False
+
+    def wanted_ratio(self, client: str) -> float | None:
+        """How many times LIMIT's figure the target is, on whatever machine."""
+        target = self.targets.get(client)
+        if target is None or self.limit is None:
+            return None
+        return (target.bound + (self.limit if target.beyond else 0)) / self.limit
 
 
 @dataclass

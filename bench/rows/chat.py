@@ -16,12 +16,17 @@ UNARY = Interleaved(
                 "A whole answer, on one core",
                 "µs",
                 {"sdk_sync": Target(9, beyond="limit")},
+                limit=6.6,
             ),
             p50(1e-3),
         ),
         (
             Figure(
-                "unary_cpu_us", "… processor time of the client", "µs", {"sdk_sync": Target(12)}
+                "unary_cpu_us",
+                "… processor time of the client",
+                "µs",
+                {"sdk_sync": Target(12)},
+                limit=3.6,
             ),
             cpu_of_a_call(1e-3),
         ),
@@ -40,6 +45,7 @@ PARALLEL = Interleaved(
                 "One client, 16 threads or 64 tasks",
                 "calls/s",
                 {"sdk_sync": Target(30_000), "sdk_async": Target(18_000)},
+                limit=192_000,
                 more_is_better=True,
             ),
             calls_a_second,
@@ -52,7 +58,7 @@ PROMPT = Interleaved(
     operation="prompt",
     figures=(
         (
-            Figure("prompt_ms", "A prompt of 4 MiB", "ms", {"sdk_sync": Target(9)}),
+            Figure("prompt_ms", "A prompt of 4 MiB", "ms", {"sdk_sync": Target(9)}, limit=3.8),
             p50(1e-6),
         ),
     ),

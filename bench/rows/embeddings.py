@@ -16,6 +16,7 @@ LISTS = Interleaved(
                 "Embeddings 2,048 x 1,536, JSON to lists, each number touched",
                 "ms",
                 {"sdk_sync": Target(280)},
+                limit=101,
             ),
             p50(1e-6),
         ),
@@ -28,7 +29,9 @@ ARRAY = Interleaved(
     long=True,
     figures=(
         (
-            Figure("embeddings_numpy_ms", "… JSON to numpy", "ms", {"sdk_sync": Target(150)}),
+            Figure(
+                "embeddings_numpy_ms", "… JSON to numpy", "ms", {"sdk_sync": Target(150)}, limit=124
+            ),
             p50(1e-6),
         ),
         (
