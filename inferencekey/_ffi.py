@@ -38,6 +38,7 @@ NOTICE = lib.IKEY_EVENT_NOTICE
 END = lib.IKEY_EVENT_END
 ERROR = lib.IKEY_EVENT_ERROR
 HELD = ffi.typeof("ikey_py_held *")
+PLACES = lib.IKEY_PY_PLACES
 NO_VECTORS = Vectors(b"", 1)
 
 if lib.ikey_abi_version() != lib.IKEY_ABI_VERSION:
@@ -101,7 +102,7 @@ def client_describe(client: Held) -> dict[str, Any]:
     """Plane, base URL, host, project, workload slug and the token's display form."""
     given = _held()
     _check(lib.ikey_py_client_describe(client, given), given)
-    facts: dict[str, Any] = decode(_event(given).head)
+    facts: dict[str, Any] = decode(_only_event(given).head)
     return facts
 
 
@@ -116,7 +117,7 @@ def spec_file_read(file: Secret, options: Secret) -> bytes:
     given, texts = _held(), (file.reveal(), options.reveal())
     sizes = len(texts[0]), len(texts[1])
     _check(lib.ikey_py_spec_file_read(texts[0], sizes[0], texts[1], sizes[1], given), given)
-    return _event(given).head
+    return _only_event(given).head
 
 
 class Told:
@@ -169,7 +170,7 @@ class Operation(Told):
 
     def _taken(self, status: int, given: Held) -> Event | None:
         if status == OK:
-            event = _event(given)
+            event = _only_event(given)
             if event.kind != NOTICE:
                 return event
             self.take_notice(event.head)
@@ -242,19 +243,22 @@ def result(
         # The traceback keeps it alive.
         running.free()
         raise
-    return _event(given)
+    return _only_event(given)
 
 
 class Queue:
     """Many operations on one native thread, which rings by a byte on a descriptor if it has one."""
 
-    __slots__ = ("_memory", "_native")
+    __slots__ = ("_filled", "_given", "_memory", "_native", "_places")
 
     def __init__(self, descriptor: int = -1) -> None:
         # Of a cycle, the collector may finalize what frees the memory before the `__del__` of those
         # who come here once more.
         self._memory = new(HELD)
         self._native = native = gc(self._memory, drop)
+        self._given = [_held() for _ in range(PLACES)]
+        self._places = ffi.new("ikey_py_held *[]", self._given)
+        self._filled = ffi.new("size_t *", 0)
         _check(lib.ikey_py_queue_new(descriptor, native), native)
 
     def submit(self, client: Held, name: str, request: bytes, tag: int) -> None:
@@ -273,19 +277,23 @@ class Queue:
         """Keeps it from running, or lets it go on. Never blocks; does nothing after the end."""
         lib.ikey_py_queue_pause(self._native, tag, paused)
 
-    def take(self, wait_ms: int = 0) -> Event | None:
-        """The next event; None if `wait_ms` brought none, or once the queue was freed.
+    def take(self, wait_ms: int = 0) -> tuple[list[Event], bool]:
+        """What has come, waited for so long; and whether to take again at once.
 
-        An operation whose notice was taken before goes on.
+        That is so if there may be more, and after a notice: its operation goes on then. Of one
+        thread at a time. Nothing comes once the queue was freed.
         """
-        given = _held()
-        status = lib.ikey_py_queue_take(self._native, wait_ms, given)
-        _check(status, given)
-        if status != OK:
-            return None
-        tag = given.tag
+        status = lib.ikey_py_queue_take(self._native, wait_ms, self._places, self._filled)
+        _check(status, self._given[0])
+        return [self._event(place) for place in range(self._filled[0])], status == OK
+
+    def _event(self, place: int) -> Event:
+        given = self._given[place]
         event = _event(given)
-        event.tag = tag
+        event.tag, event.is_last = given.tag, given.is_last
+        if not given.is_empty:
+            # Views may need it, and nobody else what is in it.
+            self._given[place] = self._places[place] = _held()
         return event
 
     def free(self) -> None:
@@ -296,18 +304,29 @@ class Queue:
 class Event:
     """A part of a result: copied out of the core, but for embeddings, which are views into it.
 
-    Of an error its description. `tag` is there if it comes from a queue.
+    Of an error its description. `tag` and `is_last`, no more come under the tag, are there if it
+    comes from a queue.
     """
 
-    __slots__ = ("head", "kind", "raw", "tag", "vectors")
+    __slots__ = ("head", "is_last", "kind", "raw", "tag", "vectors")
     head: bytes
+    is_last: int
     kind: int
     raw: Any
     tag: int
     vectors: Vectors
 
 
+def _only_event(given: Held) -> Event:
+    """The same, where nothing else is to be given there."""
+    event = _event(given)
+    if given.is_empty and len(_spare) < MOST_SPARE:
+        _spare.append(given)
+    return event
+
+
 def _event(given: Held) -> Event:
+    """What was given."""
     event = Event()
     event.kind = given.kind
     if given.is_empty:
@@ -315,8 +334,6 @@ def _event(given: Held) -> Event:
         both = unpack(given.small, length + given.raw_length)
         event.head, event.raw = both[:length], both[length:]
         event.vectors = NO_VECTORS
-        if len(_spare) < MOST_SPARE:
-            _spare.append(given)
         return event
     event.head = unpack(given.head, given.head_length)
     if given.rows:

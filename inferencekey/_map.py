@@ -106,22 +106,25 @@ class TextMap(Iterator[Item], Closing):
 
     def _receive(self, wait_ms: int) -> None:
         """Takes what has come, and waits at most so long for the first of it."""
-        while (event := self._take(wait_ms)) is not None:
+        more = True
+        while more:
+            events, more = self._take(wait_ms)
             wait_ms = 0
-            if event.kind == _ffi.NOTICE:
-                self._told.take_notice(event.head)
-            else:
-                self._window.settle(event.tag, event)
+            for event in events:
+                if event.kind == _ffi.NOTICE:
+                    self._told.take_notice(event.head)
+                else:
+                    self._window.settle(event.tag, event)
 
-    def _take(self, wait_ms: int) -> _ffi.Event | None:
+    def _take(self, wait_ms: int) -> tuple[list[_ffi.Event], bool]:
         if self._queue is None or self._is_closed:
-            return None
+            return [], False
         try:
             return self._queue.take(wait_ms)
         except InferenceKeyError:
             # Another thread may have closed it at this moment.
             if self._is_closed:
-                return None
+                return [], False
             raise
 
     def close(self) -> None:

@@ -15,6 +15,15 @@ static void ikey_py_drop(ikey_py_held *held)
     *held = (ikey_py_held){0};
 }
 
+static void ikey_py_drop_left(ikey_py_held **places)
+{
+    for (size_t i = 0; i < IKEY_PY_PLACES; i++) {
+        if (places[i]->event != NULL || places[i]->error != NULL) {
+            ikey_py_drop(places[i]);
+        }
+    }
+}
+
 static void ikey_py_view_error(ikey_py_held *given)
 {
     const uint8_t *bytes = NULL;
@@ -27,6 +36,7 @@ static void ikey_py_view_event(ikey_py_held *given)
 {
     const uint8_t *bytes = NULL;
     ikey_event_kind(given->event, &given->kind, NULL);
+    given->is_last = given->kind == IKEY_EVENT_END || given->kind == IKEY_EVENT_ERROR;
     ikey_event_tag(given->event, &given->tag, NULL);
     ikey_event_head(given->event, &bytes, &given->head_length, NULL);
     given->head = (const char *)bytes;
@@ -163,9 +173,37 @@ static void ikey_py_queue_pause(ikey_py_held *queue, uint64_t tag, int32_t pause
     ikey_queue_pause(queue->queue, tag, paused, NULL);
 }
 
-static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_py_held *given)
+// An end right behind the event before it, of the same operation: both are one.
+static int32_t ikey_py_is_end_of(const ikey_event *event, const ikey_py_held *before)
 {
+    int32_t kind = 0;
+    uint64_t tag = 0;
+    ikey_event_kind(event, &kind, NULL);
+    ikey_event_tag(event, &tag, NULL);
+    return kind == IKEY_EVENT_END && tag == before->tag;
+}
+
+static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_py_held **places, size_t *filled)
+{
+    ikey_event *events[IKEY_PY_PLACES];
     size_t count = 0;
-    int32_t status = ikey_queue_take(queue->queue, timeout_ms, 1, &given->event, &count, &given->error);
-    return ikey_py_view(given, status);
+    ikey_py_drop_left(places);
+    *filled = 0;
+    int32_t status = ikey_queue_take(queue->queue, timeout_ms, IKEY_PY_PLACES, events, &count, &places[0]->error);
+    if (status < 0) {
+        return ikey_py_view(places[0], status);
+    }
+    int32_t is_all = count < IKEY_PY_PLACES;
+    for (size_t i = 0; i < count; i++) {
+        if (*filled > 0 && ikey_py_is_end_of(events[i], places[*filled - 1])) {
+            places[*filled - 1]->is_last = 1;
+            ikey_event_free(events[i]);
+        } else {
+            ikey_py_held *given = places[(*filled)++];
+            given->event = events[i];
+            ikey_py_view(given, status);
+            is_all = is_all && given->kind != IKEY_EVENT_NOTICE;
+        }
+    }
+    return is_all ? IKEY_TIMEOUT : IKEY_OK;
 }

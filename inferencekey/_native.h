@@ -6,6 +6,8 @@
 //
 // Most events are small. Those are copied to `small`, the raw bytes behind the head, and freed. Where no handle is left,
 // `is_empty`, Python need not cross to free one, and so not hand its lock to another thread a second time in a call.
+//
+// `is_last`: no more events come under the tag. So it is of an end, an error, and an event whose end came with it.
 typedef struct {
     ikey_client *client;
     ikey_op *op;
@@ -13,6 +15,7 @@ typedef struct {
     ikey_event *event;
     ikey_error *error;
     int32_t kind;
+    int32_t is_last;
     uint64_t tag;
     const char *head;
     size_t head_length;
@@ -50,5 +53,8 @@ static int32_t ikey_py_queue_submit(ikey_py_held *queue, ikey_py_held *client, c
                                     const char *request, size_t request_length, uint64_t tag, ikey_py_held *given);
 static void ikey_py_queue_cancel(ikey_py_held *queue, uint64_t tag);
 static void ikey_py_queue_pause(ikey_py_held *queue, uint64_t tag, int32_t paused);
-// One event, with its tag.
-static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_py_held *given);
+// Fills places from the first on, at most IKEY_PY_PLACES; what an interrupted call left in them is freed.
+// IKEY_OK: *filled of them, and there may be more; also if one of them is a notice, behind which its operation waits.
+// IKEY_TIMEOUT and IKEY_END: *filled of them, and that is all. A status below 0: the error is in the first.
+#define IKEY_PY_PLACES 16
+static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_py_held **places, size_t *filled);

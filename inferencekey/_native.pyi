@@ -1,12 +1,15 @@
 """What `_ffi.py` uses of the compiled module that `build_ffi.py` makes."""
 
 from collections.abc import Callable
-from typing import Protocol, overload
+from typing import Literal, Protocol, TypeVar, overload
+
+Item = TypeVar("Item")
 
 class Held(Protocol):
     """Handles, and views into what they hold: see `_native.h`."""
 
     kind: int
+    is_last: int
     tag: int
     head: object
     head_length: int
@@ -18,9 +21,20 @@ class Held(Protocol):
     is_empty: int
     small: object
 
+class Array(Protocol[Item]):
+    """A C array."""
+
+    def __getitem__(self, index: int) -> Item: ...
+    def __setitem__(self, index: int, value: Item) -> None: ...
+
 class _FFI:
     def typeof(self, kind: str) -> object: ...
+    @overload
     def new(self, kind: object) -> Held: ...
+    @overload
+    def new(self, kind: Literal["ikey_py_held *[]"], items: list[Held]) -> Array[Held]: ...
+    @overload
+    def new(self, kind: Literal["size_t *"], item: int) -> Array[int]: ...
     @overload
     def gc(self, held: Held, destroy: Callable[[Held], None]) -> Held: ...
     @overload
@@ -38,6 +52,7 @@ class _Lib:
     IKEY_EVENT_END: int
     IKEY_EVENT_ERROR: int
     IKEY_EVENT_NOTICE: int
+    IKEY_PY_PLACES: int
     def ikey_abi_version(self) -> int: ...
     def ikey_version(self) -> object: ...
     def ikey_live_objects(self) -> int: ...
@@ -86,7 +101,9 @@ class _Lib:
     ) -> int: ...
     def ikey_py_queue_cancel(self, queue: Held, tag: int) -> None: ...
     def ikey_py_queue_pause(self, queue: Held, tag: int, paused: int) -> None: ...
-    def ikey_py_queue_take(self, queue: Held, timeout_ms: int, given: Held) -> int: ...
+    def ikey_py_queue_take(
+        self, queue: Held, timeout_ms: int, places: Array[Held], filled: Array[int]
+    ) -> int: ...
 
 ffi: _FFI
 lib: _Lib

@@ -61,7 +61,7 @@ class Requests:
                 self._failure = raised
         else:
             self._window.settle(self._sent[event.tag], event)
-            if event.kind in (_ffi.ERROR, _ffi.END):
+            if event.is_last:
                 del self._sent[event.tag]
         self.wake()
 

@@ -69,13 +69,13 @@ class AsyncOperation(_ffi.Told):
                 self._failure = raised
                 self.free()
             return
+        if event.is_last:
+            self.ended = True
         if event.kind == _ffi.ERROR:
             self._failure = _ffi.exception(_marshal.decode(event.head))
-        if event.kind in (_ffi.ERROR, _ffi.END):
-            self.ended = True
-        else:
+        elif event.kind != _ffi.END:
             self._arrived.append(event)
-            if len(self._arrived) >= MOST_WAITING and not self._is_paused:
+            if len(self._arrived) >= MOST_WAITING and not self.ended and not self._is_paused:
                 self._pause(True)
         if self._waiter is not None:
             _wake(self._waiter)

@@ -18,6 +18,8 @@ from inferencekey import _ffi
 from inferencekey._errors import InferenceKeyError, InternalError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from inferencekey._native import Held
 
 
@@ -50,6 +52,8 @@ class Port:
         self._tags = count(1)
         # Who nobody waits for any more is not kept.
         self._receivers: dict[int, ref[Receiver]] = {}
+        # Events that the core has handed over and their receivers have not got.
+        self._came: Iterator[_ffi.Event] = iter(())
         self._loop = ref(loop)
         loop.add_reader(self._reader, self._rung)
 
@@ -76,11 +80,26 @@ class Port:
     def _rung(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._reader, 4096)
-        while (event := self._queue.take()) is not None:
-            is_last = event.kind in (_ffi.ERROR, _ffi.END)
-            known = (self._receivers.pop if is_last else self._receivers.get)(event.tag, None)
-            if known is not None and (receiver := known()) is not None:
-                receiver.receive(event)
+        try:
+            self._deliver()
+        except BaseException:
+            # Of a signal handler. If the loop runs on, it delivers the rest.
+            os.write(self._writer, b"\0")
+            raise
+
+    def _deliver(self) -> None:
+        more = True
+        while True:
+            for event in self._came:
+                known = self._receivers.get(event.tag)
+                if event.is_last:
+                    self._receivers.pop(event.tag, None)
+                if known is not None and (receiver := known()) is not None:
+                    receiver.receive(event)
+            if not more:
+                return
+            events, more = self._queue.take()
+            self._came = iter(events)
 
     def close(self) -> None:
         """Stops what still runs. Closing again does nothing."""

@@ -37,7 +37,7 @@ GUARDS: list[tuple[str, float, float]] = [
     ("unary: allocations", 52, 58),
     ("unary: crossings", 1, 1.5),
     ("async unary: system calls", 12.7, 14),
-    ("async unary: crossings", 4, 4.5),
+    ("async unary: crossings", 2, 2.4),
     ("stream: system calls per chunk", 0.005, 0.02),
     ("stream: allocations per chunk", 0.17, 0.3),
     ("stream: crossings per chunk", 0.0031, 0.02),

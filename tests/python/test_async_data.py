@@ -7,6 +7,7 @@ import gc
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -36,11 +37,13 @@ from inferencekey import (
     RetryPolicy,
     StreamStalled,
     StreamTruncated,
+    TextResult,
     Timeout,
     Timeouts,
     TruncatedWarning,
     ValidationError,
 )
+from inferencekey._async.operation import AsyncOperation
 
 HEAD = chunked_head()
 FIRST = chunk(frames(delta("Hel")))
@@ -466,6 +469,37 @@ def test_it_works_with_uvloop() -> None:
             loop = uvloop.new_event_loop()
             assert loop.run_until_complete(main(double)) == "on"
             loop.close()
+
+
+def test_what_a_signal_handler_interrupts_is_delivered_when_the_loop_runs_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In a notebook Ctrl-C ends what runs, and the loop and its other tasks go on."""
+    receive = AsyncOperation.receive
+    interrupts = iter([True])
+
+    def interrupted(operation: AsyncOperation, event: Any) -> None:
+        receive(operation, event)
+        if next(interrupts, False):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(AsyncOperation, "receive", interrupted)
+    with Double(*[answer(completion("on"))] * 3) as double:
+        bot = endpoint(double)
+        calls: list[asyncio.Task[TextResult]] = []
+
+        async def interrupt() -> None:
+            calls.extend(asyncio.ensure_future(bot.generate_text(prompt="?")) for _ in range(3))
+            await asyncio.sleep(0)
+            double.journal.wait_for_requests(3)
+            time.sleep(0.2)  # On most machines the answers come at once then.
+            await asyncio.gather(*calls)
+
+        loop = asyncio.new_event_loop()
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(interrupt())
+        assert [loop.run_until_complete(call).text for call in calls] == ["on"] * 3
+        loop.close()
 
 
 COLLECTED = """
