@@ -205,7 +205,8 @@ ikey_status ikey_event_head(const ikey_event *event,
                             size_t *length,
                             ikey_error **err);
 
-// Gives the raw bytes of an event: the answer's JSON as it arrived, untouched. Empty where there is none.
+// Gives the raw bytes of an event: the answer's JSON as it arrived, untouched. Empty where there is none. Those of
+// embeddings are put together by the first call, which takes a while and fails if there is no memory for them.
 // IKEY_OK: *bytes and *length are a view into event.
 ikey_status ikey_event_raw(const ikey_event *event,
                            const uint8_t **bytes,

@@ -14,7 +14,6 @@ from inferencekey._retry import Retry, RetryPolicy, hook
 from inferencekey._secret import Secret, environment, token, with_secrets
 from inferencekey._stream import TextStream
 from inferencekey._timeouts import Timeouts, clock_options
-from inferencekey._vectors import Parts
 from inferencekey._window import iterated, opened
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`. `Any` stays a name for
@@ -347,6 +346,4 @@ def embed_request(
 def embed_result(event: _ffi.Event) -> EmbedResult:
     """What the one event of an `embed` brings."""
     head = _marshal.decode(event.head)
-    lengths = head.get("raw_length")
-    raw = event.raw if lengths is None else Parts(event.raw, lengths)
-    return EmbedResult.from_answer(event.vectors, head, raw)
+    return EmbedResult.from_answer(event.vectors, head, event.raw)

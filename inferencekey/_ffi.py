@@ -302,7 +302,8 @@ class Queue:
 
 
 class Event:
-    """A part of a result: copied out of the core, but for embeddings, which are views into it.
+    """A part of a result: copied out of the core, but for embeddings, which are views into it and
+    have their raw bytes as `Raw`.
 
     Of an error its description. `tag` and `is_last`, no more come under the tag, are there if it
     comes from a queue.
@@ -337,13 +338,34 @@ def _event(given: Held) -> Event:
         return event
     event.head = unpack(given.head, given.head_length)
     if given.rows:
-        event.raw = _view(given, given.raw, given.raw_length)
+        event.raw = Raw(given)
         size = given.rows * given.columns * ffi.sizeof("double")
         event.vectors = Vectors(_view(given, given.values, size), given.columns)
     else:
         event.raw = unpack(given.raw, given.raw_length)
         event.vectors = NO_VECTORS
     return event
+
+
+class Raw:
+    """The bytes of an answer with embeddings, put together by the core when they are asked for."""
+
+    __slots__ = ("_forks", "_given")
+
+    def __init__(self, given: Held) -> None:
+        self._given = given
+        self._forks = Process.forks
+
+    def __call__(self) -> memoryview:
+        """All bytes. Raises InternalError without memory for them, ForkedError in a child."""
+        if self._forks != Process.forks:
+            raise _errors.ForkedError(
+                "embed: `.raw` of a result from before the fork of this process can only be read "
+                "there"
+            )
+        failed = _held()
+        _check(lib.ikey_py_event_raw(self._given, failed), failed)
+        return _view(self._given, self._given.raw, self._given.raw_length)
 
 
 def _view(given: Held, start: object, size: int) -> memoryview:

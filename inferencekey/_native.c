@@ -40,9 +40,11 @@ static void ikey_py_view_event(ikey_py_held *given)
     ikey_event_tag(given->event, &given->tag, NULL);
     ikey_event_head(given->event, &bytes, &given->head_length, NULL);
     given->head = (const char *)bytes;
-    ikey_event_raw(given->event, &bytes, &given->raw_length, NULL);
-    given->raw = (const char *)bytes;
     ikey_event_vectors(given->event, &given->values, &given->rows, &given->columns, NULL);
+    if (given->rows == 0) {
+        ikey_event_raw(given->event, &bytes, &given->raw_length, NULL);
+        given->raw = (const char *)bytes;
+    }
 }
 
 // Copies an event that is small, and frees it.
@@ -75,6 +77,14 @@ static int32_t ikey_py_view(ikey_py_held *given, int32_t status)
     given->is_empty = given->client == NULL && given->op == NULL && given->queue == NULL && given->event == NULL &&
                       given->error == NULL;
     return status;
+}
+
+static int32_t ikey_py_event_raw(ikey_py_held *given, ikey_py_held *failed)
+{
+    const uint8_t *bytes = NULL;
+    int32_t status = ikey_event_raw(given->event, &bytes, &given->raw_length, &failed->error);
+    given->raw = (const char *)bytes;
+    return ikey_py_view(failed, status);
 }
 
 static int32_t ikey_py_client_new(const char *options, size_t length, ikey_py_held *given)

@@ -1,8 +1,8 @@
 // What `_ffi.py` calls besides the C ABI: its functions in pairs that belong together, so that Python crosses once for
 // what it needs at once. `build_ffi.py` compiles it into `inferencekey._native`. No rule stands here.
 
-// The handles that a Python object or a call holds, and views into what it was given last: the head, the raw bytes and the
-// vectors of `event`, or the JSON of `error`, its own or that of an IKEY_EVENT_ERROR, as head. All 0 when made; `ikey_py_drop` frees it.
+// The handles that a Python object or a call holds, and views into what it was given last: the head, the vectors or the
+// raw bytes of `event`, or the JSON of `error`, its own or that of an IKEY_EVENT_ERROR, as head. All 0 when made; `ikey_py_drop` frees it.
 //
 // Most events are small. Those are copied to `small`, the raw bytes behind the head, and freed. Where no handle is left,
 // `is_empty`, Python need not cross to free one, and so not hand its lock to another thread a second time in a call.
@@ -27,6 +27,10 @@ typedef struct {
     int32_t is_empty;
     char small[1792];
 } ikey_py_held;
+
+// The raw bytes of an event that has vectors: none of the others looks at them, since they may have to be put together. A
+// status below 0: `failed->error` with its JSON as head.
+static int32_t ikey_py_event_raw(ikey_py_held *given, ikey_py_held *failed);
 
 // Frees the handles, and forgets them. It is no Python code: there a signal handler might raise where nobody can catch it.
 static void ikey_py_drop(ikey_py_held *held);

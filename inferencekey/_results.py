@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inferencekey._account import Accounted
 from inferencekey._record import Record
-from inferencekey._vectors import Parts, Vectors
+from inferencekey._vectors import Vectors
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
 TYPE_CHECKING = False
@@ -81,7 +81,7 @@ class Answer(Record):
     """A record that keeps the server's answer: as bytes until somebody asks for it."""
 
     __slots__ = ("_raw",)
-    _raw: bytes | memoryview | Parts | dict[str, Any]
+    _raw: bytes | Callable[[], memoryview] | dict[str, Any]
 
     @property
     def raw(self) -> dict[str, Any]:
@@ -92,12 +92,10 @@ class Answer(Record):
         return raw
 
 
-def _decoded(raw: bytes | memoryview | Parts) -> dict[str, Any]:
-    if isinstance(raw, Parts):
-        return raw.merged()
+def _decoded(raw: bytes | Callable[[], memoryview]) -> dict[str, Any]:
     from inferencekey._marshal import decode
 
-    answer: dict[str, Any] = decode(bytes(raw))
+    answer: dict[str, Any] = decode(bytes(raw() if callable(raw) else raw))
     return answer
 
 
@@ -243,7 +241,7 @@ class EmbedResult(Answer, Accounted):
         self,
         embeddings: list[list[float]] | Vectors,
         model: str,
-        raw: bytes | memoryview | Parts | dict[str, Any] | None = None,
+        raw: bytes | Callable[[], memoryview] | dict[str, Any] | None = None,
         *,
         usage: Usage | None = None,
         request_id: str | None = None,
@@ -256,7 +254,7 @@ class EmbedResult(Answer, Accounted):
 
     @classmethod
     def from_answer(
-        cls, embeddings: Vectors, told: dict[str, Any], raw: bytes | memoryview | Parts
+        cls, embeddings: Vectors, told: dict[str, Any], raw: bytes | Callable[[], memoryview]
     ) -> EmbedResult:
         """The result as the core hands it over."""
         made = cls(embeddings, told["model"], raw)
@@ -270,8 +268,8 @@ class EmbedResult(Answer, Accounted):
         return f"<{len(self)} x {len(self[0]) if len(self) else 0}>"
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
-        # A view into the core's memory ends with the process, its bytes do not.
-        raw = bytes(self._raw) if isinstance(self._raw, memoryview) else self._raw
+        # What the core has ends with the process, its bytes do not.
+        raw = bytes(self._raw()) if callable(self._raw) else self._raw
         return type(self), (self._embeddings, self._model, raw)
 
     @property

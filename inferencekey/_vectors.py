@@ -1,4 +1,4 @@
-"""Embeddings as the core hands them over: numbers in one buffer, and answers that came in parts."""
+"""Embeddings as the core hands them over: numbers in one buffer."""
 
 from __future__ import annotations
 
@@ -54,43 +54,3 @@ class Vectors:
 def _lists(view: memoryview[float]) -> Any:
     # The type of `tolist` knows neither floats nor dimensions.
     return view.tolist()
-
-
-class Parts:
-    """The answers to one call's requests, in the order of its inputs, as bytes without a gap."""
-
-    __slots__ = ("lengths", "raw")
-
-    def __init__(self, raw: bytes | memoryview, lengths: list[int]) -> None:
-        self.raw = raw
-        self.lengths = lengths
-
-    def __reduce__(self) -> tuple[type[Parts], tuple[bytes, list[int]]]:
-        return Parts, (bytes(self.raw), self.lengths)
-
-    def merged(self) -> dict[str, Any]:
-        """One answer of the same form: `data` joined, `index` counted on, `usage` summed; all else
-        as the first part has it."""
-        from inferencekey._marshal import decode
-
-        start, end = 0, self.lengths[0]
-        whole: dict[str, Any] = decode(bytes(self.raw[:end]))
-        for length in self.lengths[1:]:
-            start, end = end, end + length
-            part = decode(bytes(self.raw[start:end]))
-            before = len(whole["data"])
-            for item in part["data"]:
-                if item.get("index") is not None:
-                    item["index"] += before
-            whole["data"] += part["data"]
-            if "usage" in whole:
-                whole["usage"] = _sum(whole["usage"], part.get("usage"))
-        return whole
-
-
-def _sum(one: Any, other: Any) -> Any:
-    """Counts added up, also inside of objects; anything else is taken from `one`."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return {**other, **{name: _sum(one[name], other.get(name, 0)) for name in one}}
-    counts = [type(value) in (int, float) for value in (one, other)]
-    return one + other if all(counts) else one

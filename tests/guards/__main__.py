@@ -41,7 +41,7 @@ GUARDS: list[tuple[str, float, float]] = [
     ("stream: system calls per chunk", 0.005, 0.02),
     ("stream: allocations per chunk", 0.17, 0.3),
     ("stream: crossings per chunk", 0.0031, 0.02),
-    ("embed: peak memory per byte of the answer", 1.5, 1.8),
+    ("embed: peak memory per byte of the answer", 0.97, 1.2),
     ("230 streams and all else: connections", 2, 2),
 ]
 

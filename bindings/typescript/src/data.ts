@@ -171,7 +171,7 @@ export class Endpoint extends Handle {
   async embed(params: EmbedParams, options?: CallOptions): Promise<EmbedResult> {
     const { request, signal } = taken(params, options, EMBED);
     const event = await call(this.course(signal), "embed", request);
-    return new Embeddings(JSON.parse(event.head) as EmbedHead, event.values, event.raw);
+    return new Embeddings(JSON.parse(event.head) as EmbedHead, event.values, event.kept);
   }
 }
 

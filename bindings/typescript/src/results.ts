@@ -108,25 +108,27 @@ export function account(head: AccountHead): Account {
   });
 }
 
+/** Bytes of JSON that the core has, perhaps in pieces. */
+interface Kept {
+  bytes(): Uint8Array;
+}
+
 /** Bytes of JSON, decoded when somebody asks. */
 class Raw {
-  #bytes: Uint8Array | undefined;
+  #bytes: Uint8Array | Kept | undefined;
   #value: unknown;
 
-  constructor(bytes: Uint8Array | undefined) {
+  constructor(bytes: Uint8Array | Kept | undefined) {
     this.#bytes = bytes;
   }
 
   get raw(): unknown {
-    if (this.#bytes !== undefined) {
-      this.#value = this.decode(this.#bytes);
+    const bytes = this.#bytes;
+    if (bytes !== undefined) {
+      this.#value = parsed("bytes" in bytes ? bytes.bytes() : bytes);
       this.#bytes = undefined;
     }
     return this.#value;
-  }
-
-  protected decode(bytes: Uint8Array): unknown {
-    return parsed(bytes);
   }
 
   /** With what is made only when it is touched. */
@@ -175,10 +177,9 @@ export type EmbedHead = AccountHead & {
   model: string;
   rows: number;
   columns: number;
-  raw_length?: number[];
 };
 
-/** Embeddings, out of the core's head, its numbers and the answers' bytes. */
+/** Embeddings, out of the core's head, its numbers and the answer's bytes. */
 export class Embeddings extends Raw implements EmbedResult {
   readonly model: string;
   readonly columns: number;
@@ -186,15 +187,13 @@ export class Embeddings extends Raw implements EmbedResult {
   declare readonly requestId?: string;
   declare readonly timing?: Timing;
   readonly #values: Float64Array;
-  readonly #lengths: readonly number[] | undefined;
   #rows: number[][] | undefined;
 
-  constructor(head: EmbedHead, values: Float64Array | undefined, raw: Uint8Array | undefined) {
+  constructor(head: EmbedHead, values: Float64Array | undefined, raw: Kept | undefined) {
     super(raw);
     this.model = head.model;
     this.columns = head.columns;
     this.#values = values ?? new Float64Array(0);
-    this.#lengths = head.raw_length;
     Object.assign(this, account(head));
   }
 
@@ -220,36 +219,6 @@ export class Embeddings extends Raw implements EmbedResult {
   override toJSON(): object {
     return { ...this, embeddings: this.embeddings, raw: this.raw };
   }
-
-  protected override decode(bytes: Uint8Array): unknown {
-    return this.#lengths === undefined ? parsed(bytes) : joined(parts(bytes, this.#lengths));
-  }
-}
-
-type EmbedAnswer = { data: { index?: number }[]; usage?: unknown };
-
-function parts(bytes: Uint8Array, lengths: readonly number[]): EmbedAnswer[] {
-  let end = 0;
-  return lengths.map((length) => parsed(bytes.subarray(end, (end += length))) as EmbedAnswer);
-}
-
-/** One answer of the same form: `data` joined, `index` counted on, `usage` summed; all else as the first part has it. */
-function joined(answers: EmbedAnswer[]): unknown {
-  const data = answers.flatMap((answer) => answer.data);
-  const whole = {
-    ...answers[0],
-    data: data.map((row, index) => ("index" in row ? { ...row, index } : row)),
-  };
-  if (!answers.every((answer) => answer.usage)) return whole;
-  return { ...whole, usage: answers.map((answer) => answer.usage).reduce(sum) };
-}
-
-/** Counts are added, also those inside; what is no count stays as the first part has it. */
-function sum(one: unknown, other: unknown): unknown {
-  if (typeof one === "number" && typeof other === "number") return one + other;
-  if (typeof one !== "object" || one === null || typeof other !== "object" || other === null) return one;
-  const added = other as Record<string, unknown>;
-  return Object.fromEntries(Object.entries(one).map(([name, value]) => [name, sum(value, added[name])]));
 }
 
 export type ReadinessHead = {

@@ -11,11 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::driver::block::{Driven, drive};
 use crate::driver::{Deadline, give_way, now};
 use crate::error::{Class, Error, code};
+use crate::raw::Raw;
 
 /// What an event brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +35,7 @@ pub struct Event {
     /// A small JSON object; its keys are listed per operation in `docs/c-api.md`.
     pub head: Vec<u8>,
     /// The answer's bytes as they arrived; empty if there are none.
-    pub raw: Bytes,
+    pub raw: Raw,
     /// Rows of numbers, if the operation makes some.
     pub vectors: Option<Vectors>,
 }
@@ -251,7 +250,7 @@ mod tests {
     use super::*;
 
     fn event(head: &str) -> Event {
-        Event { kind: EventKind::Data, head: head.into(), raw: Bytes::new(), vectors: None }
+        Event { kind: EventKind::Data, head: head.into(), raw: Raw::default(), vectors: None }
     }
 
     fn next(operation: &mut Operation) -> String {

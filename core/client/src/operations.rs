@@ -11,13 +11,13 @@ mod panic;
 use std::future::Future;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::config::arguments::{self, refuse_unknown};
 use crate::config::{CLOCK_KEYS, Endpoint, Plane, clocks_override};
 use crate::error::Error;
 use crate::operation::{CancelToken, Event, EventKind, Operation, Outbox, Sign};
+use crate::raw::Raw;
 use crate::shared::Shared;
 use crate::transport::{Call, Clocks};
 
@@ -123,7 +123,7 @@ fn take_clocks(
 
 /// An event with a head alone.
 fn head(head: impl Into<Vec<u8>>) -> Event {
-    Event { kind: EventKind::Data, head: head.into(), raw: Bytes::new(), vectors: None }
+    Event { kind: EventKind::Data, head: head.into(), raw: Raw::default(), vectors: None }
 }
 
 #[cfg(test)]

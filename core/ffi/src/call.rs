@@ -119,7 +119,7 @@ fn run(
 ) -> Result<ControlFlow<()>, Failure> {
     loop {
         let told = match operation.next(Some(TICK))? {
-            Next::Event(event) => tell_event(&event, &mut tell),
+            Next::Event(event) => tell_event(&event, &mut tell)?,
             Next::Nothing => tell(IKEY_EVENT_TICK, [].as_ptr(), 0),
             Next::End => return Ok(ControlFlow::Continue(())),
         };
@@ -132,16 +132,17 @@ fn run(
 fn tell_event(
     event: &core::Event,
     tell: &mut impl FnMut(i32, *const u8, usize) -> ControlFlow<()>,
-) -> ControlFlow<()> {
-    tell(event::kind(event), event.head.as_ptr(), event.head.len())?;
-    if !event.raw.is_empty() {
-        tell(IKEY_EVENT_RAW, event.raw.as_ptr(), event.raw.len())?;
+) -> Result<ControlFlow<()>, Failure> {
+    let raw = event.raw.bytes()?;
+    let mut told = tell(event::kind(event), event.head.as_ptr(), event.head.len());
+    if told.is_continue() && !raw.is_empty() {
+        told = tell(IKEY_EVENT_RAW, raw.as_ptr(), raw.len());
     }
-    if let Some(vectors) = &event.vectors {
+    if let (ControlFlow::Continue(()), Some(vectors)) = (told, &event.vectors) {
         let values = &vectors.values[..];
-        tell(IKEY_EVENT_VECTORS, values.as_ptr().cast(), size_of_val(values))?;
+        told = tell(IKEY_EVENT_VECTORS, values.as_ptr().cast(), size_of_val(values));
     }
-    ControlFlow::Continue(())
+    Ok(told)
 }
 
 /// An operation's name and its request.

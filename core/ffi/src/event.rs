@@ -146,10 +146,11 @@ pub extern "C" fn ikey_event_head(
     length: Option<&mut MaybeUninit<usize>>,
     err: Option<&mut MaybeUninit<*mut ikey_error>>,
 ) -> ikey_status {
-    guard("ikey_event_head", err, || view(event, bytes, length, |part| &part.head))
+    guard("ikey_event_head", err, || view(event, bytes, length, |part| Ok(&part.head)))
 }
 
-/// Gives the raw bytes of an event: the answer's JSON as it arrived, untouched. Empty where there is none.
+/// Gives the raw bytes of an event: the answer's JSON as it arrived, untouched. Empty where there is none. Those of
+/// embeddings are put together by the first call, which takes a while and fails if there is no memory for them.
 /// IKEY_OK: *bytes and *length are a view into event.
 #[unsafe(no_mangle)]
 pub extern "C" fn ikey_event_raw(
@@ -158,7 +159,7 @@ pub extern "C" fn ikey_event_raw(
     length: Option<&mut MaybeUninit<usize>>,
     err: Option<&mut MaybeUninit<*mut ikey_error>>,
 ) -> ikey_status {
-    guard("ikey_event_raw", err, || view(event, bytes, length, |part| &part.raw))
+    guard("ikey_event_raw", err, || view(event, bytes, length, |part| Ok(part.raw.bytes()?)))
 }
 
 /// Gives the vectors of an event: rows times columns numbers, row after row, in one buffer. 0 rows where there are none.
@@ -215,11 +216,11 @@ fn view(
     event: *const ikey_event,
     bytes: Out<'_, *const u8>,
     length: Out<'_, usize>,
-    choose: impl FnOnce(&core::Event) -> &[u8],
+    choose: impl FnOnce(&core::Event) -> Result<&[u8], Failure>,
 ) -> Result<ikey_status, Failure> {
     let event = handle::take::<Event>(event, "event")?;
     let (bytes, length) = (output(bytes, "bytes")?, output(length, "length")?);
-    let view = event.part().map_or(&[][..], choose);
+    let view = event.part().map_or(Ok(&[][..]), choose)?;
     bytes.write(view.as_ptr());
     length.write(view.len());
     Ok(IKEY_OK)

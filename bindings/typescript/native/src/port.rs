@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inferencekey_core::{Event, EventKind, Queue, Taken};
+use inferencekey_core::{Event, EventKind, Queue, Raw, Taken};
 use napi::bindgen_prelude::{Buffer, BufferSlice, Float64Array, Function, Unknown};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status};
@@ -35,8 +35,23 @@ pub struct NativeEvent {
     pub head: String,
     /// The answer's bytes.
     pub raw: Option<Buffer>,
+    /// The same of embeddings, for when they are asked for.
+    pub kept: Option<NativeRaw>,
     /// Rows of numbers, one after the other.
     pub values: Option<Float64Array>,
+}
+
+/// The bytes of an answer with embeddings.
+#[napi]
+pub struct NativeRaw(Raw);
+
+#[napi]
+impl NativeRaw {
+    /// All of them, put together by the first call.
+    #[napi]
+    pub fn bytes(&self, env: Env) -> napi::Result<Buffer> {
+        buffer(&env, bytes_of(&self.0)?)
+    }
 }
 
 #[napi]
@@ -101,21 +116,36 @@ fn weak(function: &Function<'_, (), Unknown<'static>>) -> Result<Wake> {
 }
 
 fn shown(env: &Env, taken: Taken) -> napi::Result<NativeEvent> {
-    let bare =
-        |kind, head| NativeEvent { tag: tag(taken.tag), kind, head, raw: None, values: None };
+    let bare = |kind, head| NativeEvent {
+        tag: tag(taken.tag),
+        kind,
+        head,
+        raw: None,
+        kept: None,
+        values: None,
+    };
     match taken.outcome {
         Ok(Some(event)) => {
             let Event { kind, head, raw, vectors } = event;
             let mut shown = bare(name(kind), text(head));
-            if !raw.is_empty() {
-                shown.raw = Some(buffer(env, raw)?);
+            match vectors {
+                Some(vectors) => {
+                    shown.values = Some(Float64Array::new(vectors.values));
+                    shown.kept = Some(NativeRaw(raw));
+                }
+                None if raw.is_empty() => {}
+                None => shown.raw = Some(buffer(env, bytes_of(&raw)?)?),
             }
-            shown.values = vectors.map(|vectors| Float64Array::new(vectors.values));
             Ok(shown)
         }
         Ok(None) => Ok(bare("end", String::new())),
         Err(error) => Ok(bare("error", text(error.to_json()))),
     }
+}
+
+fn bytes_of(raw: &Raw) -> napi::Result<bytes::Bytes> {
+    let bytes = raw.bytes().cloned();
+    bytes.map_err(|error| napi::Error::from_reason(error.to_string()))
 }
 
 fn name(kind: EventKind) -> &'static str {

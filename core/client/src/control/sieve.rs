@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::list::Wanted;
 use crate::error::answer::BODY_LIMIT;
-use crate::transport::Sieve;
+use crate::transport::{Sieve, take_out};
 
 /// Takes from a list what is not wanted.
 pub(super) struct Unwanted<'a> {
@@ -45,23 +45,9 @@ impl Sieve for Unwanted<'_> {
                 dross.push(element);
             }
         }
-        let taken = remove(text, &dross);
+        let taken = take_out(text, &dross);
         self.scan.moved_by(taken);
     }
-}
-
-/// Closes up around the ranges, which come in order; how many bytes that took out.
-fn remove(text: &mut Vec<u8>, ranges: &[Range<usize>]) -> usize {
-    let Some(first) = ranges.first() else { return 0 };
-    let mut end = first.start;
-    for (index, range) in ranges.iter().enumerate() {
-        let next = ranges.get(index + 1).map_or(text.len(), |next| next.start);
-        text.copy_within(range.end..next, end);
-        end += next - range.end;
-    }
-    let taken = text.len() - end;
-    text.truncate(end);
-    taken
 }
 
 /// Where in an answer the elements of its lists are, as far as it has arrived.

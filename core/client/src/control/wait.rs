@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::pin::pin;
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::Context;
@@ -12,6 +11,7 @@ use super::readiness::{self, Next, Pauses, Phase, Progress, Reading};
 use crate::driver::{Deadline, give_way, sleep, within};
 use crate::error::{Class, Error, answer, code};
 use crate::operation::{Event, EventKind, Outbox};
+use crate::raw::Raw;
 use crate::transport::notice::{self, Reason};
 use crate::transport::sse::{Frame, Parser};
 use crate::transport::{Call, Clocks, Opened, is_event_stream};
@@ -164,7 +164,7 @@ impl Watch<'_> {
         let progress = progress.masked(&self.context.token);
         // Four plain fields can always be written.
         let head = serde_json::to_vec(&progress).unwrap_or_default();
-        let event = Event { kind: EventKind::Data, head, raw: Bytes::new(), vectors: None };
+        let event = Event { kind: EventKind::Data, head, raw: Raw::default(), vectors: None };
         self.outbox.hand_over(event).await;
         let phase = progress.phase();
         if self.last_events.len() == LAST_EVENTS {

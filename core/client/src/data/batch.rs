@@ -40,7 +40,7 @@ impl Batch {
             return None;
         }
         let batch = std::mem::take(self);
-        Some(event(batch.head(b""), batch.raw.into()))
+        Some(event(batch.head(b""), batch.raw))
     }
 
     /// The last event of a stream: the chunks that are left, and what is told at its end.
@@ -56,7 +56,7 @@ impl Batch {
         if let Some(words) = warning {
             push_member(&mut more, "warning", &words);
         }
-        event(self.head(&more), self.raw.into())
+        event(self.head(&more), self.raw)
     }
 
     fn head(&self, more: &[u8]) -> Vec<u8> {

@@ -17,6 +17,11 @@ impl<'a> Cursor<'a> {
         Self { text, at: 0 }
     }
 
+    /// How many bytes it has passed.
+    pub(super) fn place(&self) -> usize {
+        self.at
+    }
+
     /// The next byte that is no blank, still to be taken.
     pub(super) fn peek(&mut self) -> Option<u8> {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.text.get(self.at) {

@@ -5,16 +5,18 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use super::account::{Timing, Usage};
 use super::embeddings;
+use super::intake::Intake;
+use super::merged::merged;
 use super::{Context, EmbedArguments, event, head};
 use crate::driver::join;
 use crate::error::{Class, Error, code};
 use crate::operation::{Event, Vectors};
-use crate::transport::Call;
+use crate::raw::Raw;
+use crate::transport::{Answer, Call};
 
 /// The answer to one request.
 struct Part {
@@ -22,7 +24,7 @@ struct Part {
     usage: Option<Usage>,
     request_id: Option<String>,
     vectors: Vectors,
-    raw: Bytes,
+    raw: Raw,
 }
 
 #[derive(Serialize)]
@@ -30,8 +32,6 @@ struct Head {
     model: Option<String>,
     rows: usize,
     columns: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    raw_length: Option<Vec<usize>>,
     usage: Option<Usage>,
     request_id: Option<String>,
     timing: Timing,
@@ -108,16 +108,22 @@ async fn send(
 ) -> Result<(Part, bool), Error> {
     let inputs = part.len();
     let request = context.embeddings_request(arguments.body(context.slug(), part, plain));
-    let answer = context.transport().call(&request, call).await?;
-    let read = embeddings::read(&answer.body, inputs);
-    let read = read.map_err(|fault| context.fault(fault, &answer))?;
+    let mut intake = Intake::new(inputs);
+    let answer = context.transport().call_sieved(&request, &mut intake, call).await?;
+    let (arrived, raw) = intake.into_parts(answer.body.clone());
+    let read = match embeddings::read(&answer.body, inputs, arrived) {
+        Ok(read) => read,
+        Err(fault) => {
+            return Err(context.fault(fault, &Answer { body: raw.bytes()?.clone(), ..answer }));
+        }
+    };
     let as_base64 = read.base64;
     let part = Part {
         model: read.model.into_owned(),
         usage: read.usage,
         request_id: context.request_id(&answer.headers),
         vectors: read.vectors,
-        raw: answer.body,
+        raw,
     };
     Ok((part, as_base64))
 }
@@ -128,7 +134,6 @@ fn whole(part: Part, call: &Call) -> Event {
         model: Some(model),
         rows: vectors.values.len() / vectors.columns,
         columns: vectors.columns,
-        raw_length: None,
         usage,
         request_id,
         timing: Timing::end(call, None, usage),
@@ -143,7 +148,7 @@ struct Joined {
     usages: Vec<Option<Usage>>,
     request_id: Option<String>,
     vectors: Vectors,
-    raw: Vec<Bytes>,
+    raw: Vec<Raw>,
 }
 
 impl Joined {
@@ -155,7 +160,7 @@ impl Joined {
             usages: Vec::with_capacity(parts),
             request_id: None,
             vectors,
-            raw: vec![Bytes::new(); parts],
+            raw: vec![Raw::default(); parts],
         }
     }
 
@@ -191,19 +196,15 @@ impl Joined {
     fn event(self, call: &Call) -> Event {
         let Self { inputs, model, usages, request_id, vectors, raw } = self;
         let usage = Usage::sum(&usages);
-        let lengths: Vec<usize> = raw.iter().map(Bytes::len).collect();
         let head = head(&Head {
             model,
             rows: inputs,
             columns: vectors.columns,
-            raw_length: Some(lengths.clone()),
             usage,
             request_id,
             timing: Timing::end(call, None, usage),
         });
-        // Each part is let go as soon as it is copied.
-        let mut joined = Vec::with_capacity(lengths.iter().sum());
-        raw.into_iter().for_each(|part| joined.extend_from_slice(&part));
-        Event { vectors: Some(vectors), ..event(head, joined.into()) }
+        let raw = Raw::later(move || merged(&raw));
+        Event { vectors: Some(vectors), ..event(head, raw) }
     }
 }

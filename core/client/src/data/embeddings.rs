@@ -1,6 +1,7 @@
 //! An embeddings answer: rows of numbers, read straight into one buffer (wire.md 3.3).
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +10,7 @@ use serde_json::value::RawValue;
 use super::Fault;
 use super::account::Usage;
 use super::cursor::Cursor;
+use super::intake::Arrived;
 use crate::json::{self, Field, Filled, Told};
 use crate::operation::Vectors;
 
@@ -22,9 +24,9 @@ pub(super) struct Embeddings<'a> {
     pub(super) base64: bool,
 }
 
-/// Reads a whole answer to `inputs` texts.
-pub(super) fn read(body: &[u8], inputs: usize) -> Result<Embeddings<'_>, Fault> {
-    let mut rows = Rows::new(inputs, body.len());
+/// Reads a whole answer to `inputs` texts, of which `arrived` has been taken out before.
+pub(super) fn read(body: &[u8], inputs: usize, arrived: Arrived) -> Result<Embeddings<'_>, Fault> {
+    let mut rows = Rows::new(inputs, body.len(), arrived);
     let answer = document(body, &mut rows).map_err(Fault::Unreadable)?;
     if answer.error.0 {
         return Err(Fault::ErrorObject);
@@ -56,7 +58,7 @@ fn document<'a>(body: &'a [u8], rows: &mut Rows) -> Result<Answer<'a>, String> {
             "model" => answer.model = cursor.value()?,
             "usage" => answer.usage = Told::of(shallow(cursor)?),
             "data" => {
-                rows.clear();
+                rows.rows.clear();
                 expect(cursor, b'[', || "`data` is not a list".to_owned())?;
                 cursor.list(|cursor| rows.read(cursor))?;
                 answer.has_data = true;
@@ -102,75 +104,79 @@ fn index_of(value: &RawValue, row: usize) -> Result<Option<usize>, String> {
     }
 }
 
-/// The rows so far, as they arrive.
+/// The rows so far, in the order of the answer.
 struct Rows {
     inputs: usize,
     /// What a hostile first row cannot make us allocate more than.
     most_numbers: usize,
-    values: Vec<f64>,
+    arrived: Arrived,
+    rows: Vec<Row>,
+    /// Numbers of the first row, and so of each.
     columns: usize,
-    /// The `index` of each row.
-    indexes: Vec<Option<usize>>,
     base64: bool,
 }
 
+struct Row {
+    index: Option<usize>,
+    /// Where its numbers begin.
+    start: usize,
+}
+
 impl Rows {
-    fn new(inputs: usize, body_bytes: usize) -> Self {
+    fn new(inputs: usize, body_bytes: usize, arrived: Arrived) -> Self {
         Self {
             inputs,
             // A number and its comma take two bytes at least.
             most_numbers: body_bytes / 2,
-            values: Vec::new(),
+            arrived,
+            rows: Vec::with_capacity(inputs),
             columns: 0,
-            indexes: Vec::with_capacity(inputs),
             base64: false,
         }
     }
 
-    fn clear(&mut self) {
-        self.values.clear();
-        self.indexes.clear();
-    }
-
     /// Reads one item of `data`.
     fn read(&mut self, cursor: &mut Cursor<'_>) -> Result<(), String> {
-        let (row, start) = (self.indexes.len(), self.values.len());
-        let (mut index, mut has_embedding) = (None, false);
+        let row = self.rows.len();
+        let (mut index, mut numbers) = (None, None);
         expect(cursor, b'{', || format!("`data[{row}]` is no object"))?;
         cursor.object(|cursor, key| {
             match key {
                 "index" => index = index_of(cursor.value()?, row)?,
-                "embedding" => {
-                    self.values.truncate(start);
-                    self.read_embedding(cursor, row)?;
-                    has_embedding = true;
-                }
+                "embedding" => numbers = Some(self.read_embedding(cursor, row)?),
                 _ => skip(cursor)?,
             }
             Ok(())
         })?;
-        if !has_embedding {
-            return Err(format!("`data[{row}].embedding` is missing"));
-        }
-        self.end_row(start, index)
+        let numbers = numbers.ok_or_else(|| format!("`data[{row}].embedding` is missing"))?;
+        self.end_row(numbers, index)
     }
 
-    fn read_embedding(&mut self, cursor: &mut Cursor<'_>, row: usize) -> Result<(), String> {
+    /// Where its numbers are by now.
+    fn read_embedding(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        row: usize,
+    ) -> Result<Range<usize>, String> {
+        let start = self.arrived.values.len();
         if cursor.peek() == Some(b'"') {
             let text: Text<'_> = cursor.value()?;
-            return self.push_base64(&text.0, row);
+            self.push_base64(&text.0, row)?;
+            return Ok(start..self.arrived.values.len());
         }
         let words = || format!("`data[{row}].embedding` is no list of numbers and no base64");
         expect(cursor, b'[', words)?;
-        let start = self.values.len();
+        let taken = self.arrived.of_list(cursor.place());
+        let values = &mut self.arrived.values;
         cursor.list(|cursor| {
-            let column = self.values.len() - start;
+            let column = values.len() - start;
             let number = cursor
                 .number()
                 .ok_or_else(|| format!("`data[{row}].embedding[{column}]` is no finite number"))?;
-            self.values.push(number);
+            values.push(number);
             Ok(())
-        })
+        })?;
+        Ok(taken.unwrap_or(start..self.arrived.values.len()))
     }
 
     fn push_base64(&mut self, text: &str, row: usize) -> Result<(), String> {
@@ -185,53 +191,54 @@ impl Rows {
         if let Some(float) = floats.clone().find(|float| !float.is_finite()) {
             return Err(format!("`data[{row}].embedding` holds {float}"));
         }
-        self.values.extend(floats.map(f64::from));
+        self.arrived.values.extend(floats.map(f64::from));
         Ok(())
     }
 
-    /// The numbers of the row that starts at `start` are complete.
-    fn end_row(&mut self, start: usize, index: Option<usize>) -> Result<(), String> {
-        let row = self.indexes.len();
-        let length = self.values.len() - start;
+    /// The numbers of the next row are complete.
+    fn end_row(&mut self, numbers: Range<usize>, index: Option<usize>) -> Result<(), String> {
+        let (row, length) = (self.rows.len(), numbers.len());
         if length == 0 {
             return Err(format!("`data[{row}].embedding` has no numbers"));
         }
         if row == 0 {
             self.columns = length;
             let more = length.saturating_mul(self.inputs.saturating_sub(1));
-            self.values.reserve_exact(more.min(self.most_numbers));
+            self.arrived.values.reserve_exact(more.min(self.most_numbers));
         } else if length != self.columns {
             let first = self.columns;
             return Err(format!(
                 "`data[{row}].embedding` has {length} numbers, the first has {first}"
             ));
         }
-        self.indexes.push(index);
+        self.rows.push(Row { index, start: numbers.start });
         Ok(())
     }
 
     /// The rows in the order of the inputs.
     fn in_order(self) -> Result<Vectors, String> {
-        let (rows, inputs) = (self.indexes.len(), self.inputs);
+        let (rows, inputs) = (self.rows.len(), self.inputs);
         if rows != inputs {
             return Err(format!("`data` has {rows} embeddings for {inputs} inputs"));
         }
         let order = self.order()?;
-        let (values, columns) = (self.values, self.columns);
-        if order.iter().enumerate().all(|(place, row)| place == *row) {
+        let (mut values, columns) = (self.arrived.values, self.columns);
+        let starts = order.into_iter().map(|row| self.rows[row].start);
+        if starts.clone().eq((0..rows).map(|place| place * columns)) {
+            values.truncate(rows * columns);
             return Ok(Vectors { values, columns });
         }
-        let row = |row: &usize| &values[row * columns..(row + 1) * columns];
-        Ok(Vectors { values: order.iter().flat_map(row).copied().collect(), columns })
+        let row = |start: usize| &values[start..start + columns];
+        Ok(Vectors { values: starts.flat_map(row).copied().collect(), columns })
     }
 
     /// Which row belongs to each input. Without any `index`, the order of the list.
     fn order(&self) -> Result<Vec<usize>, String> {
-        if self.indexes.iter().all(Option::is_none) {
+        if self.rows.iter().all(|row| row.index.is_none()) {
             return Ok((0..self.inputs).collect());
         }
         let mut order = vec![None; self.inputs];
-        for (row, index) in self.indexes.iter().enumerate() {
+        for (row, Row { index, .. }) in self.rows.iter().enumerate() {
             let index = index.ok_or_else(|| format!("`data[{row}].index` is missing"))?;
             let place = order.get_mut(index).ok_or_else(|| {
                 format!("`data[{row}].index` is {index} for {} inputs", self.inputs)

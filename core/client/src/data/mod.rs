@@ -1,16 +1,19 @@
 //! The data plane: chat, chat streams, embeddings (wire.md 3).
 //!
 //! Rules are functions over bytes: [`request`] makes bodies, [`completion`], [`chunk`] and [`embeddings`] read answers in one
-//! pass. [`embed`] asks for many embeddings in parts. [`form`] tells a stream from other answers, and [`stream`] follows it under its clocks.
+//! pass. [`embed`] asks for many embeddings in parts and [`merged`] makes one answer of theirs, [`intake`] reads rows while they arrive. [`form`] tells a stream from other answers, and [`stream`] follows it under its clocks.
 
 mod account;
 mod batch;
 mod chunk;
 mod completion;
 mod cursor;
+mod cuttings;
 mod embed;
 mod embeddings;
 mod form;
+mod intake;
+mod merged;
 mod mislabelled;
 mod request;
 mod stream;
@@ -32,6 +35,7 @@ use crate::config::Endpoint;
 use crate::error::answer;
 use crate::error::{Error, code};
 use crate::operation::{Event, EventKind};
+use crate::raw::Raw;
 use crate::shared::Shared;
 use crate::transport::{Accept, Answer, Call, Repeat, Request, Transport, path};
 
@@ -160,6 +164,6 @@ fn head(members: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(members).unwrap_or_default()
 }
 
-fn event(head: Vec<u8>, raw: Bytes) -> Event {
-    Event { kind: EventKind::Data, head, raw, vectors: None }
+fn event(head: Vec<u8>, raw: impl Into<Raw>) -> Event {
+    Event { kind: EventKind::Data, head, raw: raw.into(), vectors: None }
 }

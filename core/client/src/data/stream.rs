@@ -22,6 +22,7 @@ use crate::driver::{Deadline, give_way, now, within};
 use crate::error::answer;
 use crate::error::{Class, Error, code};
 use crate::operation::{Event, EventKind, Outbox};
+use crate::raw::Raw;
 use crate::transport::sse::{Frame, Parser};
 use crate::transport::{Accept, Answer, Body, Call, Opened};
 use crate::transport::{Open, media_type, read_whole, timeout};
@@ -80,7 +81,7 @@ struct Opening {
 
 fn opening(context: &Context, headers: &HeaderMap) -> Event {
     let head = head(&Opening { request_id: context.request_id(headers) });
-    Event { kind: EventKind::Open, head, raw: Bytes::new(), vectors: None }
+    Event { kind: EventKind::Open, head, raw: Raw::default(), vectors: None }
 }
 
 /// A login page and the like.

@@ -1,16 +1,15 @@
 use std::sync::mpsc;
 
-use bytes::Bytes;
-
 use super::*;
 use crate::driver;
 use crate::operation::EventKind;
 use crate::operation::testing::operation;
+use crate::raw::Raw;
 
 const LIMIT: Option<Duration> = Some(Duration::from_secs(10));
 
 fn event(head: String) -> Event {
-    Event { kind: EventKind::Data, head: head.into_bytes(), raw: Bytes::new(), vectors: None }
+    Event { kind: EventKind::Data, head: head.into_bytes(), raw: Raw::default(), vectors: None }
 }
 
 /// Gives `count` events, then ends.

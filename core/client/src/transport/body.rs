@@ -1,5 +1,6 @@
 //! Reading response bodies whole, within limits (faults.md 1.2), and looking at how they begin.
 
+use std::ops::Range;
 use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -40,6 +41,20 @@ pub(crate) trait Sieve: Send {
 
     /// `text` is what is left of the body so far, with new bytes at its end.
     fn pass(&mut self, text: &mut Vec<u8>);
+}
+
+/// Closes up around the ranges, which come in order; how many bytes that took out.
+pub(crate) fn take_out(text: &mut Vec<u8>, ranges: &[Range<usize>]) -> usize {
+    let Some(first) = ranges.first() else { return 0 };
+    let mut end = first.start;
+    for (index, range) in ranges.iter().enumerate() {
+        let next = ranges.get(index + 1).map_or(text.len(), |next| next.start);
+        text.copy_within(range.end..next, end);
+        end += next - range.end;
+    }
+    let taken = text.len() - end;
+    text.truncate(end);
+    taken
 }
 
 /// Takes nothing out.

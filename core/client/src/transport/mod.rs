@@ -17,9 +17,10 @@ pub(crate) mod script;
 pub(crate) mod sse;
 mod wire;
 
-pub(crate) use body::{Open, Sieve, peek, whole as read_whole};
+pub(crate) use body::{Open, Sieve, peek, take_out, whole as read_whole};
 pub(crate) use call::{Answer, Opened, Sends, Transport, no_content};
 pub(crate) use clocks::{Call, Clocks, timeout};
 pub(crate) use http::{HttpWire, Trust};
 pub(crate) use media_type::{is_event_stream, media_type};
+pub(crate) use sse::BOM;
 pub(crate) use wire::{Accept, Body, BodyRead, Repeat, Request, Response, Wire};

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::operation::{Event, EventKind};
+use crate::raw::Raw;
 
 /// Why a request goes out again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,5 +44,5 @@ pub(crate) fn creating(project_slug: &str, workload_slug: &str) -> Event {
 
 fn notice(head: &Value) -> Event {
     let head = head.to_string().into_bytes();
-    Event { kind: EventKind::Notice, head, raw: Bytes::new(), vectors: None }
+    Event { kind: EventKind::Notice, head, raw: Raw::default(), vectors: None }
 }

@@ -20,7 +20,7 @@ const LONG_LINE_BYTES: usize = 64 << 10;
 
 const WHAT: &str = "an event of the stream";
 
-pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
+pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// A block of lines that had a `data` line, or said `event: error`.
 #[derive(Debug, PartialEq, Eq)]

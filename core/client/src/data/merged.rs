@@ -1,0 +1,144 @@
+//! The answers to the parts of an input, as one answer of the same form.
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use serde_json::{Number, Value};
+
+use super::cursor::Cursor;
+use crate::error::Error;
+use crate::json::push_string;
+use crate::memory;
+use crate::raw::Raw;
+
+/// `data` joined, `index` counted on, `usage` summed; all else as the first part has it. Every part has been read as an
+/// answer before.
+pub(super) fn merged(parts: &[Raw]) -> Result<Bytes, Error> {
+    let Some((first, others)) = parts.split_first() else { return Ok(Bytes::new()) };
+    let mut whole = Vec::new();
+    push_object(&mut whole, first.bytes()?, |whole, name, value| match name {
+        "data" => push_data(whole, parts),
+        "usage" => push_usage(whole, value, others),
+        _ => push(whole, value.get()),
+    })?;
+    Ok(whole.into())
+}
+
+fn push_data(whole: &mut Vec<u8>, parts: &[Raw]) -> Result<(), Error> {
+    whole.push(b'[');
+    let mut rows = 0;
+    for part in parts {
+        let before = rows;
+        for row in items(member(part.bytes()?, "data")) {
+            if rows > 0 {
+                whole.push(b',');
+            }
+            rows += 1;
+            push_object(whole, row.get().as_bytes(), |whole, name, value| {
+                match value.get().parse::<usize>() {
+                    Ok(index) if name == "index" => push(whole, &(before + index).to_string()),
+                    _ => push(whole, value.get()),
+                }
+            })?;
+        }
+    }
+    whole.push(b']');
+    Ok(())
+}
+
+fn push_usage(whole: &mut Vec<u8>, first: &RawValue, others: &[Raw]) -> Result<(), Error> {
+    let mut usage = value(first);
+    for part in others {
+        if let Some(other) = member(part.bytes()?, "usage") {
+            add(&mut usage, &value(other));
+        }
+    }
+    push(whole, &usage.to_string())
+}
+
+/// Adds up counts, also inside of objects. What is no count stays as it is.
+fn add(one: &mut Value, other: &Value) {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            for (name, value) in one {
+                other.get(name).into_iter().for_each(|other| add(value, other));
+            }
+        }
+        (Value::Number(one), Value::Number(other)) => *one = sum(one, other),
+        _ => {}
+    }
+}
+
+fn sum(one: &Number, other: &Number) -> Number {
+    let whole = one.as_i64().zip(other.as_i64()).and_then(|(one, other)| one.checked_add(other));
+    let broken = || Number::from_f64(one.as_f64()? + other.as_f64()?);
+    whole.map(Number::from).or_else(broken).unwrap_or_else(|| one.clone())
+}
+
+/// Appends an object with the members that `json` has; `push_value` appends their values.
+fn push_object(
+    whole: &mut Vec<u8>,
+    json: &[u8],
+    mut push_value: impl FnMut(&mut Vec<u8>, &str, &RawValue) -> Result<(), Error>,
+) -> Result<(), Error> {
+    whole.push(b'{');
+    for (place, (name, value)) in members(json).into_iter().enumerate() {
+        if place > 0 {
+            whole.push(b',');
+        }
+        push_string(whole, &name);
+        whole.push(b':');
+        push_value(whole, &name, value)?;
+    }
+    whole.push(b'}');
+    Ok(())
+}
+
+fn push(whole: &mut Vec<u8>, json: &str) -> Result<(), Error> {
+    memory::append(whole, json.as_bytes(), "the answer")
+}
+
+/// The members of an object. Of equal names the last value counts, as for every reader of JSON.
+fn members(json: &[u8]) -> Vec<(String, &RawValue)> {
+    let mut members: Vec<(String, &RawValue)> = Vec::new();
+    let mut cursor = Cursor::new(json);
+    // It is JSON, which reading the answer has found out.
+    let _ = cursor.object(|cursor, name| {
+        let value = cursor.value()?;
+        match members.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known = value,
+            None => members.push((name.to_owned(), value)),
+        }
+        Ok(())
+    });
+    members
+}
+
+fn member<'a>(json: &'a [u8], wanted: &str) -> Option<&'a RawValue> {
+    members(json).into_iter().find_map(|(name, value)| (name == wanted).then_some(value))
+}
+
+fn items(list: Option<&RawValue>) -> Vec<&RawValue> {
+    list.and_then(|list| serde_json::from_str(list.get()).ok()).unwrap_or_default()
+}
+
+fn value(json: &RawValue) -> Value {
+    serde_json::from_str(json.get()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_one_answer() {
+        let parts = [
+            r#"{"object":"list","data":[{"index":1,"embedding":[1E2,0.10]},{"embedding":"AA==","é":null,"index":0}],
+                "usage":{"tokens":2,"details":{"cached":1},"cost":0.5,"by":"a"},"id":"first"}"#,
+            r#"{"data":[{"index":0,"embedding":[3]}],"more":1,"usage":{"tokens":1,"details":{"cached":2},"cost":1}}"#,
+            r#"{"data":[{"index":null,"embedding":[4]}],"usage":null,"data":[{"index":0,"embedding":[5]}]}"#,
+        ]
+        .map(|part| Raw::from(part.as_bytes()));
+        let expected = r#"{"object":"list","data":[{"index":1,"embedding":[1E2,0.10]},{"embedding":"AA==","é":null,"index":0},{"index":2,"embedding":[3]},{"index":3,"embedding":[5]}],"usage":{"tokens":3,"details":{"cached":3},"cost":1.5,"by":"a"},"id":"first"}"#;
+        assert_eq!(merged(&parts).expect("memory"), expected);
+    }
+}
