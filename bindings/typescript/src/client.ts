@@ -3,11 +3,11 @@ import { inspect } from "node:util";
 
 import { ConfigurationError } from "./errors";
 import { encode } from "./json";
-import { guarded, NativeClient } from "./native";
 import type { Names } from "./names";
-import { milliseconds, renamed, withClocks, type Clocks } from "./options";
+import { guarded, NativeClient } from "./native";
 import type { Course } from "./operation";
-import { retriesToCore, type Retry, type RetryPolicy } from "./retry";
+import { type Clocks, milliseconds, renamed, withClocks } from "./options";
+import { type Retry, type RetryPolicy, retriesToCore } from "./retry";
 
 const { version } = require("../package.json") as { version: string };
 
@@ -110,15 +110,11 @@ function made(options: Record<string, unknown>): NativeClient {
   return guarded(() => new NativeClient(encode("client", options)));
 }
 
-function coreOptions(
-  plane: string,
-  given: Record<string, unknown>,
-  fromEnv: boolean,
-): Record<string, unknown> {
+function coreOptions(plane: string, given: Record<string, unknown>, fromEnv: boolean): Record<string, unknown> {
   const options = withClocks(given);
-  if (options["retries"] !== undefined) options["retries"] = retriesToCore(options["retries"]);
-  if (options["cold_start_ms"] !== undefined) {
-    options["cold_start_ms"] = milliseconds("coldStartMs", options["cold_start_ms"]);
+  if (options.retries !== undefined) options.retries = retriesToCore(options.retries);
+  if (options.cold_start_ms !== undefined) {
+    options.cold_start_ms = milliseconds("coldStartMs", options.cold_start_ms);
   }
   return {
     ...options,

@@ -1,20 +1,13 @@
 /** The data plane: text, streams and embeddings of one workload. */
-import { Client, FROM_ENV, Handle, type ClientOptions } from "./client";
+import { Client, type ClientOptions, FROM_ENV, Handle } from "./client";
 import { encode } from "./json";
-import { checkPrompts, mapped, takeWindow, type MapError, type MapParams, type MapResult, type Prompt } from "./map";
+import { checkPrompts, type MapError, type MapParams, type MapResult, mapped, type Prompt, takeWindow } from "./map";
+import { CALL, CHAT, DATA_CLIENT, EMBED, ENDPOINT, MAP, type Names, STREAM } from "./names";
 import { guarded, type NativeClient } from "./native";
 import { call } from "./operation";
-import { CALL, CHAT, DATA_CLIENT, EMBED, ENDPOINT, MAP, STREAM, type Names } from "./names";
-import { renamed, withClocks, type Clocks } from "./options";
+import { type Clocks, renamed, withClocks } from "./options";
+import { Embeddings, type EmbedHead, type EmbedResult, Text, type TextHead, type TextResult } from "./results";
 import type { Retry } from "./retry";
-import {
-  Embeddings,
-  Text,
-  type EmbedHead,
-  type EmbedResult,
-  type TextHead,
-  type TextResult,
-} from "./results";
 import { TextStream } from "./stream";
 
 /** How a client of the data plane behaves. */
@@ -95,7 +88,10 @@ export class DataClient extends Client {
   endpoint(workloadSlug: string, options: { apiKey?: string } = {}): Endpoint {
     const given = renamed("options", options, ENDPOINT);
     const address = encode("endpoint", { ...given, workload_slug: workloadSlug });
-    return new Endpoint(guarded(() => this.native.endpoint(address)), this.onRetry);
+    return new Endpoint(
+      guarded(() => this.native.endpoint(address)),
+      this.onRetry,
+    );
   }
 }
 

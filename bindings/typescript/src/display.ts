@@ -5,6 +5,7 @@ import type { ReadinessEvent } from "./results";
 
 const HEARTBEAT_MS = 30_000;
 // Server text may hold what moves a cursor, and then no line is what it seems.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is for
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 
 export class Display {

@@ -12,11 +12,11 @@ import {
   ValidationError,
 } from "./errors";
 import { encode } from "./json";
+import { EPHEMERAL } from "./names";
 import { guarded, type NativeClient } from "./native";
 import { ask, type Course } from "./operation";
-import { EPHEMERAL } from "./names";
 import { renamed } from "./options";
-import { checkWait, waitUntilReady, type WaitOptions } from "./readiness";
+import { checkWait, type WaitOptions, waitUntilReady } from "./readiness";
 import type { Retry } from "./retry";
 import { onExitSignals } from "./signals";
 import { specToCore, type WorkloadSpec } from "./spec";
@@ -53,15 +53,7 @@ const APPEARS_WITHIN_MS = 5000;
 /** Milliseconds that a deletion may take. */
 const CLEAN_UP_MS = 30_000;
 /** What a create rejects with when it is certain that it created nothing. */
-const REFUSALS = [
-  AuthError,
-  ConfigurationError,
-  Conflict,
-  NotFound,
-  PermissionDenied,
-  RateLimited,
-  ValidationError,
-];
+const REFUSALS = [AuthError, ConfigurationError, Conflict, NotFound, PermissionDenied, RateLimited, ValidationError];
 
 /** Creates the workload if it is absent, and waits until it is ready. */
 export async function ephemeral(
@@ -77,7 +69,10 @@ export async function ephemeral(
   signal?.throwIfAborted();
   const client = clients.data(project ?? spec.project, apiKey);
   const address = encode("endpoint", { workload_slug: spec.slug });
-  const endpoint = new Endpoint(guarded(() => client.endpoint(address)), clients.onRetry);
+  const endpoint = new Endpoint(
+    guarded(() => client.endpoint(address)),
+    clients.onRetry,
+  );
   const lease = new Lease(clients.control(), spec.slug);
   try {
     const made = await lease.create(courses(signal), fields, project);
@@ -116,12 +111,8 @@ class Lease {
     this.#slug = slug;
   }
 
-  async create(
-    course: Course,
-    spec: Record<string, unknown>,
-    project: string | undefined,
-  ): Promise<Created> {
-    this.#project = project ?? (spec["project"] as string | undefined);
+  async create(course: Course, spec: Record<string, unknown>, project: string | undefined): Promise<Created> {
+    this.#project = project ?? (spec.project as string | undefined);
     const request = { spec, project, on_drift: "fail", mark: this.#mark };
     const told = { ...course, onCreating: () => this.#creating() };
     const created = await ask<Created>(told, "ensure", request).catch((error: unknown) => {

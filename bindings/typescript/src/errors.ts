@@ -221,8 +221,7 @@ for (const [name, kind] of Object.entries(CLASSES)) named(kind, name);
 /** An error as the core describes it (docs/c-api.md, "Errors"). */
 export type CoreError = { class: string; message: string } & Record<string, unknown>;
 
-const camel = (name: string): string =>
-  name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+const camel = (name: string): string => name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 
 /** What the core calls it, as its class; `texts` are those that the stream had given. */
 export function fromCore(error: CoreError, texts: readonly string[] = []): InferenceKeyError {
@@ -232,8 +231,8 @@ export function fromCore(error: CoreError, texts: readonly string[] = []): Infer
     .filter(([, value]) => value !== null)
     .map(([key, value]) => [camel(key), shown(key, value, texts)]);
   // What the server names is its own; what is refused here is the caller's.
-  if (typeof facts["field"] === "string" && facts["status"] === null) {
-    taken.push(["field", callersPath(facts["field"])]);
+  if (typeof facts.field === "string" && facts.status === null) {
+    taken.push(["field", callersPath(facts.field)]);
   }
   return new kind(message, Object.fromEntries(taken));
 }

@@ -1,5 +1,6 @@
 /** Declare AI workloads in code, wait until they serve, call them, delete them. */
-export { DataClient, Endpoint } from "./data";
+
+export type { ClientOptions } from "./client";
 export type {
   CallOptions,
   ChatParams,
@@ -8,12 +9,10 @@ export type {
   Message,
   StreamParams,
 } from "./data";
-export { ManagementClient } from "./management";
-export type { EnsureOptions, ManagementClientOptions, PlanOptions, ProjectOptions } from "./management";
-export type { ClientOptions } from "./client";
-export type { Clocks, Timeouts } from "./options";
-export type { Ephemeral, EphemeralOptions } from "./ephemeral";
+export { DataClient, Endpoint } from "./data";
 export { Backend, ExecutionPolicy, OnDrift, TaskType } from "./enums";
+export type { Ephemeral, EphemeralOptions } from "./ephemeral";
+export type { ErrorFacts, Partial } from "./errors";
 export {
   ApiError,
   AuthError,
@@ -42,10 +41,12 @@ export {
   WaitTimeout,
   WorkloadFailed,
 } from "./errors";
-export type { ErrorFacts, Partial } from "./errors";
+export type { EnsureOptions, ManagementClientOptions, PlanOptions, ProjectOptions } from "./management";
+export { ManagementClient } from "./management";
 export type { MapError, MapParams, MapResult, Prompt } from "./map";
-export { Plan } from "./plan";
+export type { Clocks, Timeouts } from "./options";
 export type { ApplyOptions, Change } from "./plan";
+export { Plan } from "./plan";
 export type { ReadinessOptions, WaitOptions } from "./readiness";
 export type {
   Account,
@@ -59,7 +60,7 @@ export type {
 } from "./results";
 export type { Retry, RetryPolicy } from "./retry";
 export type { EndpointRef, WorkloadSpec } from "./spec";
-export { specFromFile, specsFromFile } from "./spec-file";
 export type { SpecFileOptions } from "./spec-file";
+export { specFromFile, specsFromFile } from "./spec-file";
 export { TextStream } from "./stream";
 export type { Workload } from "./workload";

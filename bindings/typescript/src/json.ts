@@ -49,8 +49,7 @@ function unfit(value: unknown): string | undefined {
 }
 
 /** Of every Node.js from 20 on, and newer than the types that this is written against. */
-const wellFormed = (text: string): boolean =>
-  (text as unknown as { isWellFormed(): boolean }).isWellFormed();
+const wellFormed = (text: string): boolean => (text as unknown as { isWellFormed(): boolean }).isWellFormed();
 
 function refused(operation: string, key: string, words: string): ValidationError {
   const field = key.startsWith("ik_") ? "arguments" : key;

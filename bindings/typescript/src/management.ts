@@ -1,18 +1,18 @@
 /** The control plane: declare workloads, wait for them, delete them. */
-import { Client, FROM_ENV, type ClientOptions } from "./client";
+import { Client, type ClientOptions, FROM_ENV } from "./client";
 import type { CallOptions } from "./data";
-import { ephemeral, type Ephemeral, type EphemeralOptions } from "./ephemeral";
-import { encode } from "./json";
 import type { OnDrift } from "./enums";
+import { type Ephemeral, type EphemeralOptions, ephemeral } from "./ephemeral";
+import { encode } from "./json";
+import { CALL, CONTROL_CLIENT, ENSURE, type Names, PLAN, PROJECT } from "./names";
 import type { NativeClient } from "./native";
 import { ask } from "./operation";
-import { CALL, CONTROL_CLIENT, ENSURE, PLAN, PROJECT, type Names } from "./names";
 import { renamed, withClocks } from "./options";
-import { Plan, type CorePlan } from "./plan";
-import { readiness, waitUntilReady, type ReadinessOptions, type WaitOptions } from "./readiness";
-import { readinessEvent, type ReadinessEvent, type ReadinessHead } from "./results";
-import { specFromCore, specToCore, type EndpointRef, type WorkloadSpec } from "./spec";
-import { workload, workloads, type Workload, type WorkloadAnswer, type WorkloadsAnswer } from "./workload";
+import { type CorePlan, Plan } from "./plan";
+import { type ReadinessOptions, readiness, type WaitOptions, waitUntilReady } from "./readiness";
+import { type ReadinessEvent, type ReadinessHead, readinessEvent } from "./results";
+import { type EndpointRef, specFromCore, specToCore, type WorkloadSpec } from "./spec";
+import { type Workload, type WorkloadAnswer, type WorkloadsAnswer, workload, workloads } from "./workload";
 
 /** How a client of the control plane behaves. */
 export interface ManagementClientOptions extends ClientOptions {
@@ -177,7 +177,10 @@ export class ManagementClient extends Client {
   }
 }
 
-function taken(options: object | undefined, names: Names): {
+function taken(
+  options: object | undefined,
+  names: Names,
+): {
   request: Record<string, unknown>;
   signal: AbortSignal | undefined;
 } {

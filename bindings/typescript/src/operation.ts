@@ -3,7 +3,7 @@ import { fromCore, InferenceKeyError, ValidationError } from "./errors";
 import { encode, type Request } from "./json";
 import type { NativeClient, NativeEvent } from "./native";
 import { ports, type Receiver } from "./port";
-import { tellRetry, type Notice, type Retry } from "./retry";
+import { type Notice, type Retry, tellRetry } from "./retry";
 
 /** What a call goes by, besides its request. */
 export interface Course {
@@ -151,7 +151,10 @@ function onAbort(signal: AbortSignal, act: () => void): () => void {
   if (acts === undefined) {
     const all = new Set<() => void>();
     watched.set(signal, (acts = all));
-    signal.addEventListener("abort", () => all.forEach((one) => one()), { once: true });
+    const actAll = (): void => {
+      for (const one of all) one();
+    };
+    signal.addEventListener("abort", actAll, { once: true });
   }
   const set = acts.add(act);
   return () => void set.delete(act);

@@ -1,6 +1,6 @@
 /** From camelCase to the core's names. What nobody knows goes to the core as it is, which refuses it by its name. */
 import { ValidationError } from "./errors";
-import { callersPath, TIMEOUTS, type Names } from "./names";
+import { callersPath, type Names, TIMEOUTS } from "./names";
 
 /** The members of `given` under the core's names; absent ones are left out. */
 export function renamed(what: string, given: object | undefined, names: Names): Record<string, unknown> {
@@ -74,15 +74,15 @@ export interface Clocks {
 
 /** `options` with its clocks as the core takes them. */
 export function withClocks(options: Record<string, unknown>): Record<string, unknown> {
-  if (options["timeout_ms"] !== undefined) {
-    options["timeout_ms"] = milliseconds("timeoutMs", options["timeout_ms"]);
+  if (options.timeout_ms !== undefined) {
+    options.timeout_ms = milliseconds("timeoutMs", options.timeout_ms);
   }
-  if (options["timeouts"] !== undefined) {
-    const clocks = renamed("timeouts", options["timeouts"] as object, TIMEOUTS);
+  if (options.timeouts !== undefined) {
+    const clocks = renamed("timeouts", options.timeouts as object, TIMEOUTS);
     for (const [name, value] of Object.entries(clocks)) {
       clocks[name] = milliseconds(`timeouts.${callersPath(name)}`, value);
     }
-    options["timeouts"] = clocks;
+    options.timeouts = clocks;
   }
   return options;
 }

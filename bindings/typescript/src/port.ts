@@ -1,5 +1,5 @@
 /** Where the operations of an event loop run: the core's queue, one native thread, one wake-up per burst of events. */
-import { guarded, NativePort, type NativeClient, type NativeEvent } from "./native";
+import { guarded, type NativeClient, type NativeEvent, NativePort } from "./native";
 
 /** Whose events come through the port. */
 export interface Receiver {

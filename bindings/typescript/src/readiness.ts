@@ -1,10 +1,10 @@
 /** The way of a workload to `ready`. */
 import { Display } from "./display";
 import { ValidationError } from "./errors";
-import { next, Operation, type Course } from "./operation";
 import { READINESS, WAIT } from "./names";
+import { type Course, next, Operation } from "./operation";
 import { milliseconds, renamed } from "./options";
-import { readinessEvent, type ReadinessEvent, type ReadinessHead } from "./results";
+import { type ReadinessEvent, type ReadinessHead, readinessEvent } from "./results";
 
 export interface ReadinessOptions {
   project?: string | undefined;

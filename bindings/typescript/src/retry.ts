@@ -1,5 +1,5 @@
 /** How often a client tries again, and what it tells about it. */
-import { fromCore, type CoreError, type InferenceKeyError } from "./errors";
+import { type CoreError, fromCore, type InferenceKeyError } from "./errors";
 import { callersPath, RETRIES } from "./names";
 import { milliseconds, renamed } from "./options";
 

@@ -1,8 +1,9 @@
 /** A streamed answer. */
-import type { NativeEvent } from "./native";
-import { next, Operation, type Course } from "./operation";
+
 import type { Request } from "./json";
-import { account, Chunk, type Account, type AccountHead, type TextChunk, type Timing, type Usage } from "./results";
+import type { NativeEvent } from "./native";
+import { type Course, next, Operation } from "./operation";
+import { type Account, type AccountHead, account, Chunk, type TextChunk, type Timing, type Usage } from "./results";
 
 interface BatchHead extends AccountHead {
   text: string[];

@@ -44,8 +44,8 @@ export interface WorkloadsAnswer {
 export function workload({ workload: raw, facts }: WorkloadAnswer): Workload {
   const text = (name: string): string | null => (typeof raw[name] === "string" ? raw[name] : null);
   return {
-    id: String(raw["id"]),
-    slug: String(raw["slug"]),
+    id: String(raw.id),
+    slug: String(raw.slug),
     ...present({
       name: text("name"),
       description: text("description"),

@@ -72,7 +72,10 @@ test("an abort in the middle of a stream ends it on the wire", async () => {
 });
 
 test("nothing is given after an abort, not even what had arrived", async () => {
-  const double = await Double.start(() => [Buffer.concat([chunkedHead(), ...Array.from({ length: 50 }, (_, n) => frame(`${n}`))]), HANG]);
+  const double = await Double.start(() => [
+    Buffer.concat([chunkedHead(), ...Array.from({ length: 50 }, (_, n) => frame(`${n}`))]),
+    HANG,
+  ]);
   const controller = new AbortController();
   const stream = endpoint(double).generateTextStream({ prompt: "Hi", signal: controller.signal });
   await stream.next();
@@ -88,7 +91,8 @@ test("an abort after the end changes nothing, and leaves no listener behind", as
   // Node warns of the eleventh listener of a signal.
   const warned = [];
   process.on("warning", (warning) => warned.push(warning));
-  for (let n = 0; n < 20; n++) assert.equal((await bot.generateText({ prompt: "Hi", signal: controller.signal })).text, "Hi");
+  for (let n = 0; n < 20; n++)
+    assert.equal((await bot.generateText({ prompt: "Hi", signal: controller.signal })).text, "Hi");
   controller.abort();
   await new Promise((resolve) => setTimeout(resolve, 10));
   assert.deepEqual(warned, []);
@@ -131,10 +135,22 @@ test("breaking out, return, throw, close and dispose end a stream on the wire", 
 });
 
 test("reads of a stream that overlap take their turns", async () => {
-  const double = await Double.start(() => [chunkedHead(), frame("a"), 20, frame("b"), 20, frame("c", "stop"), DONE, LAST_CHUNK]);
+  const double = await Double.start(() => [
+    chunkedHead(),
+    frame("a"),
+    20,
+    frame("b"),
+    20,
+    frame("c", "stop"),
+    DONE,
+    LAST_CHUNK,
+  ]);
   const stream = endpoint(double).generateTextStream({ prompt: "Hi" });
   const read = await Promise.all([stream.next(), stream.next(), stream.next(), stream.next()]);
-  assert.deepEqual(read.map(({ value }) => value?.text), ["a", "b", "c", undefined]);
+  assert.deepEqual(
+    read.map(({ value }) => value?.text),
+    ["a", "b", "c", undefined],
+  );
 });
 
 test("a stream that nobody reads ends no process, and tells its failure when it is read", async () => {
@@ -148,7 +164,11 @@ test("a stream that nobody reads ends no process, and tells its failure when it 
 });
 
 test("faults of a stream come after its chunks, with the text so far", async () => {
-  for (const [last, kind] of [[FIN, StreamTruncated], [RST, StreamTruncated], [LAST_CHUNK, StreamTruncated]]) {
+  for (const [last, kind] of [
+    [FIN, StreamTruncated],
+    [RST, StreamTruncated],
+    [LAST_CHUNK, StreamTruncated],
+  ]) {
     const double = await Double.start(() => [chunkedHead(), frame("a"), frame("b"), 20, last]);
     const stream = endpoint(double).generateTextStream({ prompt: "Hi" });
     const texts = [];
@@ -159,7 +179,10 @@ test("faults of a stream come after its chunks, with the text so far", async () 
     );
     assert.ok(error instanceof kind && error instanceof ApiError);
     assert.deepEqual([texts, error.partial.text], [["a", "b"], "ab"]);
-    assert.deepEqual(error.partial.chunks.map(({ text }) => text), ["a", "b"]);
+    assert.deepEqual(
+      error.partial.chunks.map(({ text }) => text),
+      ["a", "b"],
+    );
   }
 });
 
@@ -193,12 +216,29 @@ test("a slow reader stops the sender", async () => {
 
 test("errors have their class, their facts and no token", async () => {
   const double = await Double.start(() =>
-    answer({ error: { code: "slow_down", message: `no ${SDK_TOKEN}` } }, 429, { "retry-after": "900", "x-request-id": "r1" }),
+    answer({ error: { code: "slow_down", message: `no ${SDK_TOKEN}` } }, 429, {
+      "retry-after": "900",
+      "x-request-id": "r1",
+    }),
   );
   const error = await rejection(management(double).list());
-  assert.ok(error instanceof RateLimited && error instanceof ApiError && error instanceof InferenceKeyError && error instanceof Error);
+  assert.ok(
+    error instanceof RateLimited &&
+      error instanceof ApiError &&
+      error instanceof InferenceKeyError &&
+      error instanceof Error,
+  );
   assert.deepEqual(
-    [error.name, error.code, error.apiCode, error.status, error.requestId, error.retryable, error.retryAfter, error.attempts],
+    [
+      error.name,
+      error.code,
+      error.apiCode,
+      error.status,
+      error.requestId,
+      error.retryable,
+      error.retryAfter,
+      error.attempts,
+    ],
     ["RateLimited", "rate_limited", "slow_down", 429, "r1", true, 900, 1],
   );
   assert.ok(!inspect(error, { depth: 9 }).includes(SDK_TOKEN));
@@ -259,11 +299,14 @@ test("a client refuses what it cannot be made of, by an error that shows no toke
     [{ baseUrl: "http://127.0.0.1:1", sdkToken: SDK_TOKEN, retries: { retrys: 3 } }, InferenceKeyError],
   ];
   for (const [options, kind] of wrong) {
-    assert.throws(() => new ManagementClient(options), (error) => {
-      assert.ok(error instanceof kind, error.stack);
-      assert.ok(!inspect(error).includes("9f9f9f"));
-      return true;
-    });
+    assert.throws(
+      () => new ManagementClient(options),
+      (error) => {
+        assert.ok(error instanceof kind, error.stack);
+        assert.ok(!inspect(error).includes("9f9f9f"));
+        return true;
+      },
+    );
   }
   const client = management({ url: "http://127.0.0.1:1" });
   assert.ok(!`${inspect(client, { depth: 9, showHidden: true })} ${JSON.stringify(client)}`.includes("9f9f9f"));
@@ -286,7 +329,10 @@ test("repeats are told, and a hook that throws ends the call", async () => {
   const double = await Double.start(() => (failures++ < 1 ? answer("", 503) : answer([])));
   const told = [];
   await management(double, { onRetry: (retry) => told.push(retry) }).list();
-  assert.deepEqual(told.map(({ operation, attempts, reason }) => [operation, attempts, reason]), [["list", 1, "retry"]]);
+  assert.deepEqual(
+    told.map(({ operation, attempts, reason }) => [operation, attempts, reason]),
+    [["list", 1, "retry"]],
+  );
   assert.equal(told[0].error.status, 503);
   failures = 0;
   const mine = new Error("mine");
@@ -299,12 +345,11 @@ test("repeats are told, and a hook that throws ends the call", async () => {
 });
 
 test("one connection serves calls and streams one after the other", async () => {
-  let connections = 0;
   const double = await Double.start(({ json }) => (json().stream ? whole("a") : completion("Hi")));
   const bot = endpoint(double);
   for (let n = 0; n < 20; n++) {
     await bot.generateText({ prompt: "Hi" });
-    for await (const _ of bot.generateTextStream({ prompt: "Hi" })) connections += 0;
+    for await (const _ of bot.generateTextStream({ prompt: "Hi" }));
   }
   assert.equal(double.connections, 1);
 });
@@ -327,12 +372,19 @@ test("map keeps order, says which prompt, and has no more on their way than it m
   });
   const prompts = Array.from({ length: 12 }, (_, n) => String(n));
   const seen = [];
-  for await (const { index, prompt, text } of endpoint(double).map(prompts, { concurrency: 4 })) seen.push([index, prompt, text]);
-  assert.deepEqual(seen, prompts.map((prompt, n) => [n, prompt, `<${prompt}>`]));
+  for await (const { index, prompt, text } of endpoint(double).map(prompts, { concurrency: 4 }))
+    seen.push([index, prompt, text]);
+  assert.deepEqual(
+    seen,
+    prompts.map((prompt, n) => [n, prompt, `<${prompt}>`]),
+  );
   assert.ok(most > 1 && most <= 4, `${most} at once`);
   const loose = [];
   for await (const { index } of endpoint(double).map(prompts, { ordered: false })) loose.push(index);
-  assert.deepEqual(loose.toSorted((one, other) => one - other), prompts.map(Number));
+  assert.deepEqual(
+    loose.toSorted((one, other) => one - other),
+    prompts.map(Number),
+  );
   assert.notDeepEqual(loose, prompts.map(Number));
 });
 
@@ -370,13 +422,23 @@ test("an error of map says which prompt it is about, and ends the rest or stands
   assert.deepEqual([seen, error.index, error.prompt], [[0], 1, "bad"]);
   const items = [];
   for await (const item of endpoint(double).map(prompts, { onError: "return" })) items.push(item);
-  assert.deepEqual(items.map((item) => item instanceof ValidationError), [false, true, false]);
+  assert.deepEqual(
+    items.map((item) => item instanceof ValidationError),
+    [false, true, false],
+  );
   const mine = new Error("mine");
   function* failing() {
     yield "a";
     throw mine;
   }
-  assert.equal(await rejection((async () => { for await (const _ of endpoint(double).map(failing())); })()), mine);
+  assert.equal(
+    await rejection(
+      (async () => {
+        for await (const _ of endpoint(double).map(failing()));
+      })(),
+    ),
+    mine,
+  );
   assert.throws(() => endpoint(double).map(prompts, { concurrency: 0 }), { field: "concurrency" });
   assert.throws(() => endpoint(double).map(prompts, { onErorr: "return" }), ValidationError);
 });
@@ -428,7 +490,10 @@ test("the answers to the parts of an input are one: counts are sums, also those 
   const double = await Double.start(() => answer({ data: [{ index: 0, embedding: [1] }], model: "m", usage }));
   const { raw } = await endpoint(double).embed({ input: ["a", "b", "c"], batchSize: 1 });
   assert.deepEqual(raw.usage, { prompt_tokens: 9, prompt_tokens_details: { cached_tokens: 3 }, tier: "x" });
-  assert.deepEqual(raw.data.map(({ index }) => index), [0, 1, 2]);
+  assert.deepEqual(
+    raw.data.map(({ index }) => index),
+    [0, 1, 2],
+  );
 });
 
 test("the stack of an error names who made the call", async () => {

@@ -52,7 +52,17 @@ async function clear() {
   for (const { slug } of await mgmt.list()) if (!slug.startsWith("ts-")) await mgmt.delete(slug);
 }
 
-const OPTIONS = ["--strict", "--module", "nodenext", "--target", "es2022", "--lib", "es2023,esnext.disposable", "--types", "node"];
+const OPTIONS = [
+  "--strict",
+  "--module",
+  "nodenext",
+  "--target",
+  "es2022",
+  "--lib",
+  "es2023,esnext.disposable",
+  "--types",
+  "node",
+];
 
 const skip = !process.env.INFERENCEKEY_SDK_TOKEN && "no platform runs";
 
@@ -67,7 +77,9 @@ describe("the documentation's programs", { skip }, () => {
     mkdirSync(here("dist/docs"), { recursive: true });
     for (const [page, source] of programs) writeFileSync(`${file(page)}.mts`, source);
     const files = programs.map(([page]) => `${file(page)}.mts`);
-    const checked = await run(here("node_modules/.bin/tsc"), [...OPTIONS, ...files], { cwd: here("") }).catch((error) => error);
+    const checked = await run(here("node_modules/.bin/tsc"), [...OPTIONS, ...files], { cwd: here("") }).catch(
+      (error) => error,
+    );
     assert.equal(checked.stdout, "");
   });
   for (const [page] of programs) {

@@ -71,7 +71,10 @@ describe("over the embedded platform", { skip: !process.env.INFERENCEKEY_SDK_TOK
     assert.equal(result.embeddings.length, 3);
     assert.equal(result.embeddings[0].length, result.columns);
     assert.deepEqual([...result.values.subarray(result.columns, 2 * result.columns)], result.embeddings[1]);
-    assert.deepEqual(result.raw.data.map(({ index }) => index), [0, 1, 2]);
+    assert.deepEqual(
+      result.raw.data.map(({ index }) => index),
+      [0, 1, 2],
+    );
     const [alone] = (await endpoint.embed({ input: "one" })).embeddings;
     assert.equal(alone.length, result.columns);
   });

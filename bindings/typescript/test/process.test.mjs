@@ -1,10 +1,9 @@
 /** What the SDK does to its process: what keeps it alive, what blocks it, how it ends, what it costs. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
+import { run, start } from "./support/child.mjs";
 import { API_KEY, SDK_TOKEN } from "./support/clients.mjs";
 import { answer, chunkedHead, DONE, Double, frame, HANG, LAST_CHUNK } from "./support/double.mjs";
-import { run, start } from "./support/child.mjs";
 
 const completion = () => answer({ model: "m", choices: [{ message: { content: "Hi" }, finish_reason: "stop" }] });
 const endless = () => [chunkedHead(), ...Array.from({ length: 2000 }, () => [frame("x"), 5]).flat()];
@@ -91,7 +90,9 @@ test("worker threads have ports of their own, and end in the middle of streams",
 
 test("64 calls and a busy stream do not block the event loop", async () => {
   const double = await Double.start(({ json }) =>
-    json().stream ? [chunkedHead(), ...Array.from({ length: 200 }, () => [frame("x"), 1]).flat(), DONE, LAST_CHUNK] : [30, ...completion()],
+    json().stream
+      ? [chunkedHead(), ...Array.from({ length: 200 }, () => [frame("x"), 1]).flat(), DONE, LAST_CHUNK]
+      : [30, ...completion()],
   );
   // What the loop itself does is counted, not what the machine does: the processor time between two ticks.
   const source = `${ENDPOINT}

@@ -2,18 +2,55 @@
 import type * as sdk from "@inferencekey/sdk";
 import { Backend, ManagementClient, OnDrift } from "@inferencekey/sdk";
 
-type ChatParams = { prompt?: string; messages?: { role: string; content: string }[]; temperature?: number; maxTokens?: number };
+type ChatParams = {
+  prompt?: string;
+  messages?: { role: string; content: string }[];
+  temperature?: number;
+  maxTokens?: number;
+};
 interface WorkloadSpec {
-  name: string; slug: string; model: string; backend: Backend | string; project?: string; description?: string;
-  command?: string; vllmVersion?: string; taskType?: string; config?: Record<string, unknown>; executionPolicy?: string;
-  executionPolicyConfig?: Record<string, unknown>; workerId?: string; gpuResourceId?: string;
+  name: string;
+  slug: string;
+  model: string;
+  backend: Backend | string;
+  project?: string;
+  description?: string;
+  command?: string;
+  vllmVersion?: string;
+  taskType?: string;
+  config?: Record<string, unknown>;
+  executionPolicy?: string;
+  executionPolicyConfig?: Record<string, unknown>;
+  workerId?: string;
+  gpuResourceId?: string;
 }
-interface EndpointRef { projectSlug: string; workloadSlug: string }
-interface TextResult { text: string; model: string; finishReason?: string; raw: unknown }
-interface TextChunk { text: string; finishReason?: string; raw: unknown }
-interface EmbedResult { embeddings: number[][]; model: string; raw: unknown }
+interface EndpointRef {
+  projectSlug: string;
+  workloadSlug: string;
+}
+interface TextResult {
+  text: string;
+  model: string;
+  finishReason?: string;
+  raw: unknown;
+}
+interface TextChunk {
+  text: string;
+  finishReason?: string;
+  raw: unknown;
+}
+interface EmbedResult {
+  embeddings: number[][];
+  model: string;
+  raw: unknown;
+}
 type ReadinessPhase = "scheduling" | "provisioning" | "bootstrapping" | "ready" | "error";
-interface ReadinessEvent { phase: ReadinessPhase; message: string; elapsedMs: number; step?: string }
+interface ReadinessEvent {
+  phase: ReadinessPhase;
+  message: string;
+  elapsedMs: number;
+  step?: string;
+}
 
 interface Management {
   ensure(spec: WorkloadSpec, opts?: { onDrift?: OnDrift; project?: string }): Promise<EndpointRef>;
@@ -45,11 +82,30 @@ takes<(opts?: { baseUrl?: string; project?: string; apiKey?: string }) => Data>(
 );
 
 // What a program declares for itself, and values that go both ways.
-const spec: sdk.WorkloadSpec = { name: "N", slug: "s", model: "m", backend: Backend.StableDiffusionCpp, taskType: "omni" };
+const spec: sdk.WorkloadSpec = {
+  name: "N",
+  slug: "s",
+  model: "m",
+  backend: Backend.StableDiffusionCpp,
+  taskType: "omni",
+};
 takes<WorkloadSpec>(spec);
-takes<sdk.WorkloadSpec>({ name: "N", slug: "s", model: "m", backend: "mine" as string, executionPolicy: "fixed" as string });
+takes<sdk.WorkloadSpec>({
+  name: "N",
+  slug: "s",
+  model: "m",
+  backend: "mine" as string,
+  executionPolicy: "fixed" as string,
+});
 takes<sdk.ReadinessPhase>("ready" as ReadinessPhase);
-takes<string[]>([Backend.Ollama, Backend.Vllm, Backend.VllmOmni, Backend.Sglang, Backend.LlamaCpp, Backend.StableDiffusionCpp]);
+takes<string[]>([
+  Backend.Ollama,
+  Backend.Vllm,
+  Backend.VllmOmni,
+  Backend.Sglang,
+  Backend.LlamaCpp,
+  Backend.StableDiffusionCpp,
+]);
 takes<OnDrift[]>([OnDrift.Reconcile, OnDrift.Fail, OnDrift.DryRun, OnDrift.Warn, OnDrift.Ignore]);
 takes<EndpointRef>(null as unknown as sdk.EndpointRef);
 takes<sdk.ChatParams>(null as unknown as ChatParams);

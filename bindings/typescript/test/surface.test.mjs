@@ -13,7 +13,12 @@ const here = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const cjs = createRequire(import.meta.url)("../dist/index.js");
 
 test("ESM and CommonJS give the same names, and the same classes", () => {
-  assert.deepEqual(Object.keys(esm).sort(), Object.keys(cjs).filter((name) => name !== "default").sort());
+  assert.deepEqual(
+    Object.keys(esm).sort(),
+    Object.keys(cjs)
+      .filter((name) => name !== "default")
+      .sort(),
+  );
   for (const name of Object.keys(esm)) assert.equal(esm[name], cjs[name], name);
 });
 
@@ -52,7 +57,15 @@ test("each error class of wire.md 5.1 is exported, under the class that the tree
 });
 
 test("the types are those of wire.md 6.2", async () => {
-  const options = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--module", "nodenext", "--target", "es2022"];
+  const options = [
+    "--noEmit",
+    "--strict",
+    "--exactOptionalPropertyTypes",
+    "--module",
+    "nodenext",
+    "--target",
+    "es2022",
+  ];
   const libraries = ["--lib", "es2023,esnext.disposable", "--types", "node", "--skipLibCheck", "false"];
   const tsc = here("node_modules/.bin/tsc");
   const checked = promisify(execFile)(tsc, [...options, ...libraries, "test/surface.mts"], { cwd: here("") });

@@ -1,14 +1,14 @@
 /** The conformance cases of tests/vectors, through the public surface: the same for every language. */
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
 
 import * as sdk from "../index.mjs";
-import { API_KEY, SDK_TOKEN, data, endpoint, management } from "./support/clients.mjs";
+import { API_KEY, data, endpoint, management, SDK_TOKEN } from "./support/clients.mjs";
 import { answer, chunk, chunkedHead, Double, FIN, LAST_CHUNK, RST } from "./support/double.mjs";
 
 const { DataClient, InferenceKeyError, ManagementClient } = sdk;
@@ -32,7 +32,14 @@ const camel = (name) => name.replaceAll(/_([a-z0-9])/g, (_, letter) => letter.to
 /** Of a path of the core the first name is TypeScript's, if it is an argument's. */
 const fieldOf = (field) => field.replace(/^[a-z0-9_]+/, (name) => (ARGUMENTS.has(name) ? camel(name) : name));
 
-const MANAGED = ["vllm_version", "task_type", "execution_policy", "execution_policy_config", "worker_id", "gpu_resource_id"];
+const MANAGED = [
+  "vllm_version",
+  "task_type",
+  "execution_policy",
+  "execution_policy_config",
+  "worker_id",
+  "gpu_resource_id",
+];
 const ARGUMENTS = new Set([
   ...MANAGED,
   ...["api_key", "base_url", "batch_size", "encoding_format", "max_hourly_cost_usd", "max_tokens", "on_drift"],
@@ -188,7 +195,10 @@ cases("embeddings.json", async (row) => {
   assert.equal(result.model, row.model);
   assert.equal(result.embeddings.length, row.embeddings.length);
   result.embeddings.forEach((found, index) => {
-    assert.deepEqual(Buffer.from(Float64Array.from(found).buffer), Buffer.from(Float64Array.from(row.embeddings[index]).buffer));
+    assert.deepEqual(
+      Buffer.from(Float64Array.from(found).buffer),
+      Buffer.from(Float64Array.from(row.embeddings[index]).buffer),
+    );
   });
   assert.deepEqual(result.usage, usageOf(row));
 });
@@ -291,18 +301,18 @@ function split(body, every) {
   return Array.from({ length: Math.ceil(body.length / size) }, (_, n) => body.subarray(n * size, (n + 1) * size));
 }
 
-for (const [how, every] of [["whole", undefined], ["byte by byte", 1], ["by sevens", 7]]) {
+for (const [how, every] of [
+  ["whole", undefined],
+  ["byte by byte", 1],
+  ["by sevens", 7],
+]) {
   describe(how, () => cases("sse.json", (row) => stream(row, every)));
 }
 
 async function stream(row, every) {
   const media = "content_type" in row ? row.content_type : "text/event-stream";
   const end = row.cut ? FIN : LAST_CHUNK;
-  const double = await Double.start(() => [
-    chunkedHead(media),
-    ...split(bodyOf(row.body), every).map(chunk),
-    end,
-  ]);
+  const double = await Double.start(() => [chunkedHead(media), ...split(bodyOf(row.body), every).map(chunk), end]);
   const chunks = [];
   const options = row.on_truncated === undefined ? {} : { onTruncated: row.on_truncated };
   const read = endpoint(double).generateTextStream({ prompt: "Hi", ...options });

@@ -10,7 +10,8 @@ export const HANG = Symbol("HANG");
 
 /** A whole HTTP answer. */
 export function answer(body = "", status = 200, headers = {}) {
-  const content = Buffer.isBuffer(body) || typeof body === "string" ? Buffer.from(body) : Buffer.from(JSON.stringify(body));
+  const content =
+    Buffer.isBuffer(body) || typeof body === "string" ? Buffer.from(body) : Buffer.from(JSON.stringify(body));
   const all = { "content-type": "application/json", ...headers };
   const lines = Object.entries(all).flatMap(([name, value]) => [value].flat().map((one) => `${name}: ${one}`));
   const length = status === 204 ? [] : [`content-length: ${content.length}`];
@@ -32,7 +33,9 @@ export const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 
 /** One frame of a chat's stream. */
 export function frame(text, finish = null) {
-  return chunk(`data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: text }, finish_reason: finish }] })}\n\n`);
+  return chunk(
+    `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: text }, finish_reason: finish }] })}\n\n`,
+  );
 }
 
 export const DONE = chunk("data: [DONE]\n\n");
