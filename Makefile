@@ -35,7 +35,7 @@ test: lint header-check docs test-rust test-c test-python guards test-typescript
 # --- Parts of `make test` --------------------------------------------------------------------------------------------
 
 .PHONY: lint
-lint: $(VENV)/.dev ## Check formatting, clippy, ruff and mypy --strict
+lint: $(VENV)/.dev ## Check formatting, clippy, ruff, mypy --strict and biome
 	$(CARGO_IN_CORE) fmt --all --check
 	$(CARGO_IN_CORE) clippy --quiet --locked --all-targets -- -D warnings
 	cd bench/native && $(CARGO) fmt --all --check
@@ -45,6 +45,16 @@ lint: $(VENV)/.dev ## Check formatting, clippy, ruff and mypy --strict
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
+	@if ! command -v npm >/dev/null && [ -z "$${CI:-}" ]; then \
+	    echo "skipped: checking TypeScript needs Node.js, 20 or later"; \
+	else \
+	    $(MAKE) --no-print-directory lint-typescript; \
+	fi
+
+# Its types are checked by `tsc --strict` whenever it is built.
+.PHONY: lint-typescript
+lint-typescript: $(TS)/node_modules/.package-lock.json
+	npm --prefix $(TS) run --silent lint
 
 .PHONY: test-rust
 test-rust: ## Run the Rust unit tests and vectors
@@ -197,6 +207,9 @@ format: $(VENV)/.dev ## Format all sources
 	$(CARGO_IN_CORE) fmt --all
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --quiet --fix .
+	if command -v npm >/dev/null; then \
+	    $(MAKE) --no-print-directory $(TS)/node_modules/.package-lock.json && npm --prefix $(TS) run --silent format; \
+	fi
 
 .PHONY: lock
 lock: $(VENV)/.dev ## Renew requirements/*.lock from requirements/*.in
