@@ -94,17 +94,15 @@ class Bound:
         operation: str,
         request: Mapping[str, object] | _marshal.Encoded,
         grace_ms: int = 0,
-        on_creating: Callable[[dict[str, Any]], None] | None = None,
+        on_create: Callable[[dict[str, Any]], None] | None = None,
     ) -> _ffi.Event:
         """The one event of an operation that gives exactly one.
 
         grace_ms: how much longer it may run when a signal handler raises.
-        on_creating: called before an ephemeral workload is created.
+        on_create: called before an ephemeral workload is created, and if it was not.
         """
         encoded = _marshal.encode(operation, request)
-        event = _ffi.result(
-            self._handle(), operation, encoded, self._on_retry, on_creating, grace_ms
-        )
+        event = _ffi.result(self._handle(), operation, encoded, self._on_retry, on_create, grace_ms)
         if event is None:
             raise InternalError(f"{operation}: it ended without a result")
         return event
@@ -114,10 +112,10 @@ class Bound:
         operation: str,
         request: Mapping[str, object] | _marshal.Encoded,
         grace_ms: int = 0,
-        on_creating: Callable[[dict[str, Any]], None] | None = None,
+        on_create: Callable[[dict[str, Any]], None] | None = None,
     ) -> dict[str, Any]:
         """The head of that event."""
-        event = self._call(operation, request, grace_ms, on_creating)
+        event = self._call(operation, request, grace_ms, on_create)
         head: dict[str, Any] = _marshal.decode(event.head)
         return head
 

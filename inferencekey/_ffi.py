@@ -123,18 +123,18 @@ def spec_file_read(file: Secret, options: Secret) -> bytes:
 class Told:
     """Who is told of a call's notices.
 
-    `on_retry` is told before a request goes out again, `on_creating` before an ephemeral workload
-    is created; what they raise ends the call. `before_notice` is called before either, and before
-    a line of the log.
+    `on_retry` is told before a request goes out again, `on_create` before an ephemeral workload
+    is created, and if it was not; what they raise ends the call. `before_notice` is called before
+    either, and before a line of the log.
     """
 
-    __slots__ = ("_on_retry", "before_notice", "on_creating")
-    on_creating: Callable[[dict[str, Any]], None] | None
+    __slots__ = ("_on_retry", "before_notice", "on_create")
+    on_create: Callable[[dict[str, Any]], None] | None
     before_notice: Callable[[], None] | None
 
     def __init__(self, on_retry: Callable[[Retry], None] | None) -> None:
         self._on_retry = on_retry
-        self.on_creating = None
+        self.on_create = None
         self.before_notice = None
 
     def take_notice(self, head: bytes) -> None:
@@ -142,8 +142,8 @@ class Told:
         notice = decode(head)
         if self.before_notice is not None:
             self.before_notice()
-        if notice["notice"] == "creating" and self.on_creating is not None:
-            self.on_creating(notice)
+        if notice["notice"] in ("creating", "not_created") and self.on_create is not None:
+            self.on_create(notice)
         if "error" in notice:
             notice["error"] = exception(notice["error"])
         _retry.take(notice, self._on_retry)
@@ -221,7 +221,7 @@ def result(
     name: str,
     request: bytes,
     on_retry: Callable[[Retry], None] | None,
-    on_creating: Callable[[dict[str, Any]], None] | None = None,
+    on_create: Callable[[dict[str, Any]], None] | None = None,
     grace_ms: int = 0,
 ) -> Event | None:
     """The one event of an operation that gives exactly one. Signal handlers run meanwhile.
@@ -235,7 +235,7 @@ def result(
         status = lib.ikey_py_op_result(client, op, len(op), request, len(request), SLICE_MS, given)
         if status != OK or not given.is_empty:
             running = Operation(given, on_retry)
-            running.on_creating = on_creating
+            running.on_create = on_create
             return running.rest(status)
     except BaseException:
         running = running or Operation(given, on_retry)

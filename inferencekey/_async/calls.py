@@ -22,14 +22,14 @@ async def call(
     operation: str,
     request: Mapping[str, object] | _marshal.Encoded,
     grace_ms: int = 0,
-    on_creating: Callable[[dict[str, Any]], None] | None = None,
+    on_create: Callable[[dict[str, Any]], None] | None = None,
 ) -> _ffi.Event:
     """The one event of an operation that gives exactly one; cancelled, it ends on the wire.
 
     grace_ms: how much longer it may run when the task is cancelled.
     """
     encoded = _marshal.encode(operation, request)
-    running = AsyncOperation(bound, operation, encoded, on_creating=on_creating)
+    running = AsyncOperation(bound, operation, encoded, on_create=on_create)
     try:
         event = await running.next()
     except asyncio.CancelledError:
@@ -51,10 +51,10 @@ async def ask(
     operation: str,
     request: Mapping[str, object] | _marshal.Encoded,
     grace_ms: int = 0,
-    on_creating: Callable[[dict[str, Any]], None] | None = None,
+    on_create: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """The head of that event."""
-    event = await call(bound, operation, request, grace_ms, on_creating)
+    event = await call(bound, operation, request, grace_ms, on_create)
     head: dict[str, Any] = _marshal.decode(event.head)
     return head
 

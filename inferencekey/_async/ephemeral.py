@@ -64,7 +64,7 @@ async def _run(steps: Steps[Result], take: Callable[[Ask | Wait], Awaitable[Any]
 async def _take(step: Ask | Wait) -> Any:
     if isinstance(step, Ask):
         return await calls.ask(
-            step.client, step.operation, step.request, step.grace_ms, step.on_creating
+            step.client, step.operation, step.request, step.grace_ms, step.on_create
         )
     return await readiness.wait(step.client, **step.options)
 

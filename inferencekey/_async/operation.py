@@ -41,10 +41,10 @@ class AsyncOperation(_ffi.Told):
         name: str,
         request: _marshal.Encoded,
         on_retry: Callable[[Retry], None] | None = None,
-        on_creating: Callable[[dict[str, object]], None] | None = None,
+        on_create: Callable[[dict[str, object]], None] | None = None,
     ) -> None:
         super().__init__(on_retry or bound._on_retry)
-        self.on_creating = on_creating
+        self.on_create = on_create
         self.ended = False
         self._arrived: deque[_ffi.Event] = deque()
         self._failure: BaseException | None = None

@@ -11,15 +11,10 @@ from inferencekey._ephemeral import journal, live, signals, words
 from inferencekey._ephemeral.lease import Lease
 from inferencekey._ephemeral.steps import Ask, Wait, run
 from inferencekey._errors import (
-    AuthError,
     Cancelled,
     ConfigurationError,
-    Conflict,
     DriftError,
     InferenceKeyError,
-    NotFound,
-    PermissionDenied,
-    RateLimited,
     ValidationError,
     WaitTimeout,
     WorkloadFailed,
@@ -43,16 +38,6 @@ if TYPE_CHECKING:
     from inferencekey._results import ReadinessEvent
     from inferencekey._secret import Secret
 
-# What `ensure` raises when it is certain that it created nothing that is still there.
-_REFUSALS = (
-    AuthError,
-    ConfigurationError,
-    Conflict,
-    NotFound,
-    PermissionDenied,
-    RateLimited,
-    ValidationError,
-)
 # Of the clean-up at the end of the block, in seconds.
 _CLEAN_UP = 30.0
 _THERE_BEFORE = (
@@ -132,7 +117,7 @@ class Block:
 
     def _create(self) -> Steps[None]:
         try:
-            answer = yield Ask(self._client, "ensure", self._request, on_creating=self._creating)
+            answer = yield Ask(self._client, "ensure", self._request, on_create=self._noticed)
         except DriftError as error:
             words.hint(error, _THERE_BEFORE)
             raise
@@ -145,6 +130,12 @@ class Block:
             if self._lease is not None:
                 words.hint(error, words.after_the_wait(error))
             raise
+
+    def _noticed(self, notice: dict[str, Any]) -> None:
+        if notice["notice"] == "creating":
+            self._creating(notice)
+        elif self._lease is not None:
+            self._lease.withdraw()
 
     def _creating(self, notice: dict[str, Any]) -> None:
         """The create is about to be sent: from here on somebody has to delete the workload."""
@@ -202,7 +193,6 @@ class Block:
 
     def _delete(self, lease: Lease, error: BaseException | None) -> Steps[None]:
         """Its own failure is raised only where it hides nothing."""
-        lease.is_answered = lease.is_answered or isinstance(error, _REFUSALS)
         try:
             deleted = yield from lease.deletion(_CLEAN_UP)
             if not deleted:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Ask:
     """An operation with one answer, whose head is given back."""
 
-    __slots__ = ("client", "grace_ms", "on_creating", "operation", "request")
+    __slots__ = ("client", "grace_ms", "on_create", "operation", "request")
 
     def __init__(
         self,
@@ -31,13 +31,13 @@ class Ask:
         operation: str,
         request: Request,
         grace_ms: int = 0,
-        on_creating: Callable[[dict[str, Any]], None] | None = None,
+        on_create: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self.client = client
         self.operation = operation
         self.request = request
         self.grace_ms = grace_ms
-        self.on_creating = on_creating
+        self.on_create = on_create
 
 
 class Wait:
@@ -76,7 +76,7 @@ def is_running(steps: Steps[Any]) -> bool:
 
 def _take(step: Ask | Wait) -> Any:
     if isinstance(step, Ask):
-        return step.client._ask(step.operation, step.request, step.grace_ms, step.on_creating)
+        return step.client._ask(step.operation, step.request, step.grace_ms, step.on_create)
     from inferencekey import _waiting
 
     return _waiting.wait(step.client, **step.options)

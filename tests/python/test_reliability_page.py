@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
 
 ROW = re.compile(r"^\| (?P<promise>[^|]+) \| (?P<held_by>[^|]+) \|$", re.MULTILINE)
-TEST = re.compile(r"`(?P<file>[\w/.]+)::(?P<name>\w+)`")
+TEST = re.compile(r"`(?P<file>[\w/.]+)::(?P<name>[^`]+)`")
 HEADING = "Promise"
 
 PROMISES = [
@@ -22,7 +22,9 @@ PROMISES = [
 
 
 def defines(file: Path, name: str) -> bool:
-    """Does the file have a function of that name: in Python, Rust or C?"""
+    """Does the file have a function of that name (Python, Rust, C), or a test of that title?"""
+    if file.suffix == ".mjs":
+        return f'test("{name}", ' in file.read_text()
     return re.search(rf"^\s*(?:[\w*]+ )+\**{name}\(", file.read_text(), re.MULTILINE) is not None
 
 

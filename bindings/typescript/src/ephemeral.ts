@@ -1,36 +1,34 @@
 /** A workload for the time of a block. */
-import { randomUUID } from "node:crypto";
-
 import { Endpoint } from "./data";
-import {
-  AuthError,
-  ConfigurationError,
-  Conflict,
-  NotFound,
-  PermissionDenied,
-  RateLimited,
-  ValidationError,
-} from "./errors";
+import { ConfigurationError, ValidationError } from "./errors";
 import { encode } from "./json";
+import { Lease } from "./lease";
 import { EPHEMERAL } from "./names";
 import { guarded, type NativeClient } from "./native";
-import { ask, type Course } from "./operation";
-import { renamed } from "./options";
+import type { Course } from "./operation";
+import { milliseconds, renamed } from "./options";
 import { checkWait, type WaitOptions, waitUntilReady } from "./readiness";
 import type { Retry } from "./retry";
-import { onExitSignals } from "./signals";
 import { specToCore, type WorkloadSpec } from "./spec";
 
 export interface EphemeralOptions extends WaitOptions {
   /** Data key of the endpoint; default: `INFERENCEKEY_API_KEY`. */
   apiKey?: string | undefined;
+  /** Delete the workload after so many milliseconds, even if the block still runs. */
+  maxLifetimeMs?: number | undefined;
+  /** Keep the workload if the block throws, to look at it. Only with a block: beside `await using`, call `keep()`. */
+  keepOnError?: boolean | undefined;
 }
 
 /** The workload's endpoint; `await using`, or `delete()`, deletes the workload if this call created it. */
 export interface Ephemeral extends Endpoint, AsyncDisposable {
   /** True if this call removed it; false if it was there before, or is gone already. */
   delete(): Promise<boolean>;
+  /** The workload stays after the block. If it has a `maxLifetimeMs`, `gc` deletes it afterwards. */
+  keep(): void;
 }
+
+export type Block<T> = (bot: Ephemeral) => T | PromiseLike<T>;
 
 type Courses = (signal: AbortSignal | undefined) => Course;
 
@@ -41,31 +39,31 @@ interface Clients {
   onRetry: ((retry: Retry) => void) | undefined;
 }
 
-interface Created {
-  project_slug: string;
-  workload_slug: string;
-  created: boolean;
-  id: string | null;
-}
-
-/** Milliseconds in which a create that was cut off may still appear. */
-const APPEARS_WITHIN_MS = 5000;
-/** Milliseconds that a deletion may take. */
-const CLEAN_UP_MS = 30_000;
-/** What a create rejects with when it is certain that it created nothing. */
-const REFUSALS = [AuthError, ConfigurationError, Conflict, NotFound, PermissionDenied, RateLimited, ValidationError];
-
-/** Creates the workload if it is absent, and waits until it is ready. */
-export async function ephemeral(
+/** Creates the workload if it is absent, and waits until it is ready; with a block, deletes it after it. */
+export async function ephemeral<T>(
   courses: Courses,
   clients: Clients,
   spec: WorkloadSpec,
   options: EphemeralOptions | undefined,
-): Promise<Ephemeral> {
+  block: Block<T> | undefined,
+): Promise<Ephemeral | T> {
   renamed("options", options, EPHEMERAL);
-  const { apiKey, project, signal, ...wait } = options ?? {};
+  const { keepOnError, ...others } = options ?? {};
+  checkBlock(block, keepOnError);
+  const bot = await entered(courses, clients, spec, others);
+  return block === undefined ? bot : run(bot, block, keepOnError === true);
+}
+
+async function entered(
+  courses: Courses,
+  clients: Clients,
+  spec: WorkloadSpec,
+  options: EphemeralOptions,
+): Promise<Ephemeral> {
+  const { apiKey, project, signal, maxLifetimeMs, ...wait } = options;
   const fields = specToCore(spec);
   checkWait(wait);
+  const lifetime = checkedLifetime(maxLifetimeMs);
   signal?.throwIfAborted();
   const client = clients.data(project ?? spec.project, apiKey);
   const address = encode("endpoint", { workload_slug: spec.slug });
@@ -73,9 +71,9 @@ export async function ephemeral(
     guarded(() => client.endpoint(address)),
     clients.onRetry,
   );
-  const lease = new Lease(clients.control(), spec.slug);
+  const lease = new Lease(clients.control());
   try {
-    const made = await lease.create(courses(signal), fields, project);
+    const made = await lease.create(courses(signal), { spec: fields, project, maxLifetimeMs: lifetime });
     const where = { ...wait, project: made.project_slug, ...(signal && { signal }) };
     await waitUntilReady(courses, made.workload_slug, where);
   } catch (error) {
@@ -89,85 +87,55 @@ export async function ephemeral(
   };
   return Object.assign(endpoint, {
     delete: leave,
+    keep: () => lease.keep(),
     [Symbol.asyncDispose]: async () => void (await leave()),
   });
 }
 
-/** What this process created, and has to delete. */
-class Lease {
-  readonly #client: NativeClient;
-  readonly #mark = randomUUID().replaceAll("-", "");
-  #slug: string;
-  #project: string | undefined;
-  #id: string | undefined;
-  #isOurs = false;
-  /** Could a create of ours whose answer was lost still take effect? */
-  #mayAppear = true;
-  #deletion: Promise<boolean> | undefined;
-  #forget: (() => void) | undefined;
-
-  constructor(client: NativeClient, slug: string) {
-    this.#client = client;
-    this.#slug = slug;
+/** The block's own failure is what comes out, whatever the clean-up does. */
+async function run<T>(bot: Ephemeral, block: Block<T>, keepOnError: boolean): Promise<T> {
+  let result: T;
+  try {
+    result = await block(bot);
+  } catch (error) {
+    if (keepOnError) bot.keep();
+    await bot.delete().catch(warn);
+    throw error;
   }
+  await bot.delete();
+  return result;
+}
 
-  async create(course: Course, spec: Record<string, unknown>, project: string | undefined): Promise<Created> {
-    this.#project = project ?? (spec.project as string | undefined);
-    const request = { spec, project, on_drift: "fail", mark: this.#mark };
-    const told = { ...course, onCreating: () => this.#creating() };
-    const created = await ask<Created>(told, "ensure", request).catch((error: unknown) => {
-      if (REFUSALS.some((kind) => error instanceof kind)) this.#mayAppear = false;
-      throw error;
+function warn(error: unknown): void {
+  process.emitWarning(`after the block had failed: ${String(error)}`, "EphemeralWarning");
+}
+
+function checkBlock(block: unknown, keepOnError: unknown): void {
+  if (block !== undefined && typeof block !== "function") {
+    throw new ValidationError("`block` must be a function", { code: "invalid_argument", field: "block" });
+  }
+  if (keepOnError !== undefined && typeof keepOnError !== "boolean") {
+    throw new ValidationError("`keepOnError` must be true or false", {
+      code: "invalid_argument",
+      field: "keepOnError",
     });
-    this.#slug = created.workload_slug;
-    this.#project = created.project_slug;
-    this.#isOurs = created.created;
-    if (created.id !== null) this.#id = created.id;
-    if (!this.#isOurs) this.#done();
-    return created;
   }
+  if (keepOnError !== true || block !== undefined) return;
+  throw new ConfigurationError("`keepOnError` needs to see the block fail, and there is none", {
+    code: "configuration",
+    field: "keepOnError",
+    hint: "give the block as the third argument, or call `keep()` on what `ephemeral` gives",
+  });
+}
 
-  /** The create is about to be sent: from here on somebody has to delete the workload. */
-  #creating(): void {
-    this.#isOurs = true;
-    this.#forget = onExitSignals(() => this.deleteQuietly());
-  }
-
-  /** Deletes it, once. */
-  delete(): Promise<boolean> {
-    return (this.#deletion ??= this.#delete().catch((error: unknown) => {
-      // It can be tried again.
-      this.#deletion = undefined;
-      throw error;
-    }));
-  }
-
-  /** Where another failure is on its way out already. */
-  async deleteQuietly(): Promise<void> {
-    try {
-      await this.delete();
-    } catch (error) {
-      process.emitWarning(`${this.#slug} could not be deleted: ${String(error)}`, "EphemeralWarning");
-    }
-  }
-
-  async #delete(): Promise<boolean> {
-    if (!this.#isOurs) return false;
-    const only = this.#id === undefined ? { mark: this.#mark } : { id: this.#id, mark: this.#mark };
-    const request = {
-      workload_slug: this.#slug,
-      project: this.#project,
-      only,
-      appears_within_ms: this.#id === undefined && this.#mayAppear ? APPEARS_WITHIN_MS : 0,
-      timeout_ms: CLEAN_UP_MS,
-    };
-    const { deleted } = await ask<{ deleted: boolean }>({ client: this.#client }, "delete", request);
-    this.#done();
-    return deleted;
-  }
-
-  #done(): void {
-    this.#forget?.();
-    this.#forget = undefined;
-  }
+/** `undefined` for a lifetime without end. */
+function checkedLifetime(given: number | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  milliseconds("maxLifetimeMs", given);
+  if (given > 0) return given === Infinity ? undefined : given;
+  throw new ValidationError("`maxLifetimeMs` must be more than 0", {
+    code: "invalid_argument",
+    field: "maxLifetimeMs",
+    hint: "leave it out for a workload that lives as long as its block",
+  });
 }

@@ -2,7 +2,7 @@
  * Every way in which a call can fail (wire.md 5.1). Beside these only the reason of an aborted signal and what a
  * callback of the caller throws come out of the package.
  */
-import { callersPath } from "./names";
+import { callersHint, callersPath, callersText } from "./names";
 import { Plan } from "./plan";
 import type { ReadinessEvent, TextChunk } from "./results";
 import { readinessEvent } from "./results";
@@ -230,11 +230,21 @@ export function fromCore(error: CoreError, texts: readonly string[] = []): Infer
   const taken = Object.entries(facts)
     .filter(([, value]) => value !== null)
     .map(([key, value]) => [camel(key), shown(key, value, texts)]);
-  // What the server names is its own; what is refused here is the caller's.
-  if (typeof facts.field === "string" && facts.status === null) {
-    taken.push(["field", callersPath(facts.field)]);
-  }
-  return new kind(message, Object.fromEntries(taken));
+  const said = { message, ...Object.fromEntries(taken) } as ErrorFacts & { message: string };
+  const { message: words, ...attributes } = "line" in facts ? said : inCallersWords(said);
+  return new kind(words, attributes);
+}
+
+/** What is the core's own is said in TypeScript's names; what a server says stays as it is, like the keys of a file. */
+function inCallersWords<T extends ErrorFacts & { message: string }>(said: T): T {
+  const { message, field, hint, status } = said;
+  const own = status === undefined;
+  return {
+    ...said,
+    message: own ? callersText(message) : message,
+    ...(field !== undefined && { field: own ? callersPath(field) : field }),
+    ...(hint !== undefined && { hint: callersHint(hint) }),
+  };
 }
 
 function shown(key: string, value: unknown, texts: readonly string[]): unknown {

@@ -2,7 +2,7 @@
 import { Client, type ClientOptions, FROM_ENV } from "./client";
 import type { CallOptions } from "./data";
 import type { OnDrift } from "./enums";
-import { type Ephemeral, type EphemeralOptions, ephemeral } from "./ephemeral";
+import { type Block, type Ephemeral, type EphemeralOptions, ephemeral } from "./ephemeral";
 import { encode } from "./json";
 import { CALL, CONTROL_CLIENT, ENSURE, type Names, PLAN, PROJECT } from "./names";
 import type { NativeClient } from "./native";
@@ -137,16 +137,22 @@ export class ManagementClient extends Client {
    *     console.log((await bot.generateText({ prompt: "Hola" })).text);
    *
    * It is deleted when the block ends, however it ends, and on SIGINT, SIGTERM and SIGHUP. A workload that was there
-   * before is used if it is as the spec says, and stays.
+   * before is used if it is as the spec says, and stays. What a killed process leaves behind, `inferencekey gc` deletes.
+   *
+   * With a function as the block, it gives what that gives:
+   *
+   *     await mgmt.ephemeral(spec, { keepOnError: true }, (bot) => bot.generateText({ prompt: "Hola" }));
    */
-  ephemeral(spec: WorkloadSpec, options?: EphemeralOptions): Promise<Ephemeral> {
+  ephemeral(spec: WorkloadSpec, options?: EphemeralOptions): Promise<Ephemeral>;
+  ephemeral<T>(spec: WorkloadSpec, options: EphemeralOptions | undefined, block: Block<T>): Promise<T>;
+  ephemeral<T>(spec: WorkloadSpec, options?: EphemeralOptions, block?: Block<T>): Promise<Ephemeral | T> {
     const { base_url, project: own } = this.describe();
     const data = (project: string | undefined, api_key: string | undefined): NativeClient => {
       const address = { base_url, project: project ?? own, api_key };
       return this.twin({ ...address, plane: "data", from_env: true, sdk_token: undefined });
     };
     const clients = { control: () => this.twin(), data, onRetry: this.onRetry };
-    return ephemeral((signal) => this.course(signal), clients, spec, options);
+    return ephemeral((signal) => this.course(signal), clients, spec, options, block);
   }
 
   /**

@@ -39,7 +39,12 @@ export const ENSURE: Names = { ...PLAN, onDrift: "on_drift" };
 
 export const READINESS: Names = { project: "project", timeoutMs: "timeout_ms", signal: "signal" };
 export const WAIT: Names = { ...READINESS, onProgress: "on_progress", silent: "silent" };
-export const EPHEMERAL: Names = { ...WAIT, apiKey: "api_key" };
+export const EPHEMERAL: Names = {
+  ...WAIT,
+  apiKey: "api_key",
+  maxLifetimeMs: "max_lifetime_ms",
+  keepOnError: "keep_on_error",
+};
 
 export const CHAT: Names = {
   ...CALL,
@@ -86,9 +91,28 @@ const TABLES = [CONTROL_CLIENT, DATA_CLIENT, TIMEOUTS, RETRIES, ENSURE, EPHEMERA
 const CALLERS = new Map(
   TABLES.flatMap((names) => Object.entries(names).map(([caller, core]) => [core, caller] as const)),
 );
-CALLERS.set("workload_slug", "workloadSlug");
+// What a message names besides: a parameter, and methods.
+CALLERS.set("workload_slug", "workloadSlug").set("from_env", "fromEnv");
+CALLERS.set("wait_until_ready", "waitUntilReady").set("generate_text", "generateText");
+
+/** Clocks, as hints about them name what is to be changed. */
+const CLOCKS = new Map([["cold_start", "coldStartMs"]]);
+for (const [caller, core] of Object.entries(TIMEOUTS)) CLOCKS.set(core.replace(/_ms$/, ""), `timeouts.${caller}`);
 
 /** The caller's name for the beginning of a path of the core: `max_tokens` → `maxTokens`. */
 export function callersPath(path: string): string {
   return path.replace(/^[a-z0-9_]+/, (name) => CALLERS.get(name) ?? name);
+}
+
+/** The same for a text of the core's own: names stand in backticks there, and nowhere else (docs/c-api.md, "Errors"). */
+export function callersText(text: string): string {
+  return text.replaceAll(/`[^`\s]+`/g, (quoted) => `\`${callersPath(quoted.slice(1, -1))}\``);
+}
+
+/** And for a hint, which may name a clock too. */
+export function callersHint(text: string): string {
+  return callersText(text).replaceAll(/`[a-z_]+`/g, (quoted) => {
+    const clock = CLOCKS.get(quoted.slice(1, -1));
+    return clock === undefined ? quoted : `\`${clock}\``;
+  });
 }

@@ -8,7 +8,8 @@ import { fromCore, InternalError } from "./errors";
 export type NativeClient = addon.NativeClient;
 export type NativeEvent = addon.NativeEvent;
 export type NativePort = addon.NativePort;
-export const { NativeClient, NativePort, readSpecFile } = addon;
+export type NativeNote = addon.NativeNote;
+export const { NativeClient, NativeNote, NativePort, readSpecFile } = addon;
 
 /** What `work` gives; what it throws becomes an error of this package. */
 export function guarded<T>(work: () => T): T {

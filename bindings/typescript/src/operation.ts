@@ -9,14 +9,16 @@ import { type Notice, type Retry, tellRetry } from "./retry";
 export interface Course {
   readonly client: NativeClient;
   readonly onRetry?: ((retry: Retry) => void) | undefined;
-  /** Called before an ephemeral workload is created. */
-  readonly onCreating?: () => void;
+  /** Called before an ephemeral workload is created, and if it was not. */
+  readonly onCreate?: (notice: Notice) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Events that nobody has asked for yet: with so many an operation stops reading, with so few it goes on. */
 const MOST_WAITING = 4;
 const FEW_WAITING = 1;
+
+const CREATE = ["creating", "not_created"];
 
 type Waiter = PromiseWithResolvers<NativeEvent | undefined>;
 type PromiseWithResolvers<T> = {
@@ -96,7 +98,7 @@ export class Operation implements Receiver {
   /** A hook that throws ends the call. */
   #tell(notice: Notice): void {
     try {
-      if (notice.notice === "creating") this.#course.onCreating?.();
+      if (CREATE.includes(notice.notice)) this.#course.onCreate?.(notice);
       const { onRetry } = this.#course;
       const told: unknown = onRetry === undefined ? undefined : tellRetry(notice, onRetry);
       // A hook that is an async function fails later.

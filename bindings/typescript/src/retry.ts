@@ -40,7 +40,13 @@ export function retriesToCore(retries: unknown): unknown {
   return policy;
 }
 
-type Notice = { notice: string; pause_ms: number; error: CoreError };
+type Notice = {
+  notice: string;
+  pause_ms: number;
+  error: CoreError;
+  project_slug: string;
+  workload_slug: string;
+};
 
 /** Gives a notice of the core to the hook, if it tells of a repeat. */
 export function tellRetry(notice: Notice, onRetry: (retry: Retry) => unknown): unknown {

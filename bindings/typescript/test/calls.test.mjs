@@ -17,7 +17,7 @@ import {
   ValidationError,
 } from "../index.mjs";
 import { API_KEY, data, endpoint, management, rejection, SDK_TOKEN } from "./support/clients.mjs";
-import { answer, chunk, chunkedHead, DONE, Double, FIN, frame, HANG, LAST_CHUNK, RST } from "./support/double.mjs";
+import { answer, chunkedHead, DONE, Double, FIN, frame, HANG, LAST_CHUNK, RST } from "./support/double.mjs";
 
 const completion = (text) => answer({ model: "m", choices: [{ message: { content: text }, finish_reason: "stop" }] });
 const whole = (...texts) => [chunkedHead(), ...texts.map((text) => frame(text)), frame("", "stop"), DONE, LAST_CHUNK];
@@ -502,27 +502,4 @@ test("the stack of an error names who made the call", async () => {
     await endpoint(double).generateText({ prompt: "Hi" });
   }
   assert.match((await rejection(whoCalls())).stack, /whoCalls/);
-});
-
-test("an ephemeral workload is deleted although its client is closed, and although a first delete fails", async () => {
-  let [live, failures] = [[], 0];
-  const double = await Double.start(({ method, target, json }) => {
-    if (target.endsWith("/readiness-events")) return [chunkedHead(), chunk('data: {"phase":"ready"}\n\n'), LAST_CHUNK];
-    if (method === "GET") return answer(live);
-    if (method === "DELETE") {
-      if (failures-- > 0) return answer("", 500);
-      live = [];
-      return answer("", 204);
-    }
-    live = [{ ...json(), id: "wl_1" }];
-    return answer(live[0], 201);
-  });
-  const spec = { name: "N", slug: "brief", model: "m", backend: "vllm" };
-  const mgmt = management(double);
-  const bot = await mgmt.ephemeral(spec, { silent: true, apiKey: API_KEY });
-  mgmt.close();
-  failures = 1;
-  assert.equal((await rejection(bot.delete())).status, 500);
-  assert.equal(await bot.delete(), true);
-  assert.deepEqual(live, []);
 });

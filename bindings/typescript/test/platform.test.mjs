@@ -1,6 +1,9 @@
 /** The main job over the embedded platform: `inferencekey local exec -- npm test` gives its address and tokens. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { after, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 import {
   Backend,
@@ -13,6 +16,10 @@ import {
   ValidationError,
   WaitTimeout,
 } from "../index.mjs";
+import { run } from "./support/child.mjs";
+import { notes } from "./support/state.mjs";
+
+const inferencekey = fileURLToPath(new URL("../../../.venv/bin/inferencekey", import.meta.url));
 
 const tiny = (slug, more = {}) => ({
   name: `Bot ${slug}`,
@@ -157,5 +164,18 @@ describe("over the embedded platform", { skip: !process.env.INFERENCEKEY_SDK_TOK
     const there = await mgmt.ephemeral(tiny("ts-there"), { silent: true });
     await there[Symbol.asyncDispose]();
     assert.equal((await mgmt.get("ts-there")).slug, "ts-there");
+  });
+
+  test("`inferencekey gc` deletes what a killed process left behind", async () => {
+    const source = `
+      await sdk.ManagementClient.fromEnv().ephemeral(${JSON.stringify(tiny("ts-killed"))}, { silent: true });
+      process.kill(process.pid, "SIGKILL");`;
+    const { signal, err } = await run(source, "");
+    assert.equal(signal, "SIGKILL", err);
+    assert.equal((await mgmt.get("ts-killed")).slug, "ts-killed");
+    const { stdout } = await promisify(execFile)(inferencekey, ["gc"]);
+    assert.match(stdout, /ts-killed/);
+    await assert.rejects(mgmt.get("ts-killed"), NotFound);
+    assert.deepEqual(notes(), []);
   });
 });

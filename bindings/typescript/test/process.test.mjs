@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { run, start } from "./support/child.mjs";
-import { API_KEY, SDK_TOKEN } from "./support/clients.mjs";
+import { API_KEY } from "./support/clients.mjs";
 import { answer, chunkedHead, DONE, Double, frame, HANG, LAST_CHUNK } from "./support/double.mjs";
 
 const completion = () => answer({ model: "m", choices: [{ message: { content: "Hi" }, finish_reason: "stop" }] });
@@ -141,31 +141,4 @@ test("ten thousand calls and a thousand streams leave memory as it was", { timeo
   const grew = [0, 1].map((which) => Math.min(second[which] - first[which], third[which] - second[which]));
   assert.ok(grew[0] < 100_000, `the heap grew by ${grew[0]} in each round`);
   assert.ok(grew[1] < 3_000_000, `the process grew by ${grew[1]} in each round`);
-});
-
-test("a signal deletes what an ephemeral block created, and then ends the process", async () => {
-  for (const signal of ["SIGINT", "SIGTERM"]) {
-    let live = [];
-    const double = await Double.start(({ method, target, json }) => {
-      if (target.endsWith("/readiness-events")) return [chunkedHead(), HANG];
-      if (method === "GET") return answer(live);
-      if (method === "DELETE") {
-        live = [];
-        return answer("", 204);
-      }
-      live = [{ ...json(), id: "wl_1" }];
-      return answer(live[0], 201);
-    });
-    const source = `
-      const mgmt = new sdk.ManagementClient({ baseUrl: url, project: "acme", sdkToken: "${SDK_TOKEN}" });
-      const spec = { name: "N", slug: "brief", model: "m", backend: "vllm" };
-      await mgmt.ephemeral(spec, { silent: true, apiKey: "${API_KEY}" });`;
-    const { child, ended } = start(source, double.url);
-    await double.until(({ requests }) => requests.some(({ target }) => target.endsWith("/readiness-events")));
-    assert.equal(live.length, 1);
-    child.kill(signal);
-    const end = await ended;
-    assert.deepEqual([end.signal, live], [signal, []], end.err);
-    assert.ok(double.requests.some(({ method }) => method === "DELETE"));
-  }
 });

@@ -32,6 +32,12 @@ const camel = (name) => name.replaceAll(/_([a-z0-9])/g, (_, letter) => letter.to
 /** Of a path of the core the first name is TypeScript's, if it is an argument's. */
 const fieldOf = (field) => field.replace(/^[a-z0-9_]+/, (name) => (ARGUMENTS.has(name) ? camel(name) : name));
 
+/** The names in a text of the core, in backticks there; a text may be one name. */
+const textOf = (text) =>
+  text
+    .replace(/^[a-z0-9_.[\]]+$/, fieldOf)
+    .replaceAll(/`([^`\s]+)`/g, (_, path) => `\`${path === "cold_start" ? "coldStartMs" : fieldOf(path)}\``);
+
 const MANAGED = [
   "vllm_version",
   "task_type",
@@ -43,7 +49,7 @@ const MANAGED = [
 const ARGUMENTS = new Set([
   ...MANAGED,
   ...["api_key", "base_url", "batch_size", "encoding_format", "max_hourly_cost_usd", "max_tokens", "on_drift"],
-  ...["on_truncated", "sdk_token", "timeout_ms", "workload_slug"],
+  ...["on_truncated", "sdk_token", "timeout_ms", "workload_slug", "wait_until_ready", "generate_text"],
 ]);
 
 const camelKeys = (object) => Object.fromEntries(Object.entries(object).map(([key, value]) => [camel(key), value]));
@@ -55,7 +61,7 @@ function specOf(fields) {
 }
 
 /** The call's result; or undefined, once its error was compared with the case's. */
-async function outcome(row, call) {
+async function outcome(row, call, words = textOf) {
   if (row.error === undefined) return call();
   let error;
   try {
@@ -63,25 +69,31 @@ async function outcome(row, call) {
   } catch (thrown) {
     error = thrown;
   }
-  compare(error, row.error);
+  compare(error, row.error, words);
   return undefined;
 }
 
-function compare(error, expected) {
+/** `words` makes TypeScript's text of the case's. */
+function compare(error, expected, words) {
   assert.ok(error instanceof InferenceKeyError, `${error?.stack ?? error}`);
   assert.equal(error.constructor, sdk[expected.class], `${error}`);
   assert.equal(error.name, expected.class);
   assert.equal(error.code, expected.code);
-  if ("field" in expected) assert.equal(error.field ?? null, expected.field && fieldOf(expected.field));
+  if ("field" in expected) assert.equal(error.field ?? null, expected.field && words(expected.field));
   for (const [name, value] of Object.entries(expected.attributes ?? {})) {
     const found = error[camel(name)] ?? null;
-    assert.deepEqual(name === "partial" ? found && { text: found.text } : found, value, name);
+    const wanted = name === "hint" && value !== null ? words(value) : value;
+    assert.deepEqual(name === "partial" ? found && { text: found.text } : found, wanted, name);
   }
-  for (const words of expected.contains ?? []) assert.ok(error.message.includes(words), `${words} in ${error.message}`);
-  for (const words of expected.lacks ?? []) assert.ok(!error.message.includes(words), error.message);
+  // Of a server's words nothing is put into others.
+  const said = error.status === undefined ? words : (text) => text;
+  for (const text of expected.contains ?? []) {
+    assert.ok(error.message.includes(said(text)), `${text} in ${error.message}`);
+  }
+  for (const text of expected.lacks ?? []) assert.ok(!error.message.includes(text), error.message);
   const everything = `${error} ${inspect(error, { depth: 9 })} ${JSON.stringify(error)}`;
-  for (const words of expected.never ?? []) assert.ok(!everything.includes(words), words);
-  if ("hint" in expected) assert.ok(error.hint?.includes(expected.hint), error.hint);
+  for (const text of expected.never ?? []) assert.ok(!everything.includes(text), text);
+  if ("hint" in expected) assert.ok(error.hint?.includes(words(expected.hint)), error.hint);
 }
 
 cases("slugs.json", async (row) => {
@@ -134,8 +146,8 @@ cases("spec_files.json", async (row) => {
       row.slug === undefined
         ? sdk.specsFromFile(file, { environment })
         : sdk.specFromFile(file, { slug: row.slug, environment }).then((spec) => [spec]);
-    // Errors name the file as the caller does: here by its whole path.
-    const specs = await outcome(row, read);
+    // Errors name the file as the caller does (here by its whole path), and its keys as they stand in it.
+    const specs = await outcome(row, read, (text) => text);
     if (row.specs) assert.deepEqual(specs, row.specs.map(specOf));
   } finally {
     await rm(folder, { recursive: true });

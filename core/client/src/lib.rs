@@ -14,6 +14,7 @@ mod driver;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod journal;
 mod json;
 mod memory;
 mod operation;
@@ -29,6 +30,7 @@ mod transport;
 
 pub use client::Client;
 pub use error::{Class, Details, Error};
+pub use journal::Note;
 pub use operation::{CancelToken, Event, EventKind, Next, Operation, Vectors};
 pub use queue::{Queue, Taken};
 pub use raw::Raw;

@@ -269,7 +269,7 @@ def test_a_block_that_is_not_ready_is_deleted(state: Path) -> None:
     assert entries(state) == []
 
 
-def test_nothing_of_a_create_that_was_refused_is_looked_for_long(state: Path) -> None:
+def test_nothing_of_a_create_that_was_refused_is_looked_for(state: Path) -> None:
     """The platform said no: there is nothing that might still appear."""
     hosted = Hosted(lambda request: refusal(403) if request.method == "POST" else None)
     with (
@@ -279,7 +279,7 @@ def test_nothing_of_a_create_that_was_refused_is_looked_for_long(state: Path) ->
         ephemeral(mgmt),
     ):
         raise AssertionError("the block runs")
-    assert methods(double) == ["GET", "POST", "GET"]
+    assert methods(double) == ["GET", "POST"]
     assert entries(state) == []
 
 

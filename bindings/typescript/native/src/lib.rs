@@ -1,6 +1,7 @@
 //! The core as Node.js sees it: handles, JSON in, JSON out, and one wake-up per burst of events. No rule stands here.
 
 mod client;
+mod note;
 mod port;
 mod spec_file;
 

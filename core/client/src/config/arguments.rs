@@ -37,7 +37,7 @@ pub(crate) fn refuse_unknown(arguments: &Map<String, Value>, known: &[&str]) -> 
     let Some(key) = arguments.keys().find(|key| !known.contains(&key.as_str())) else {
         return Ok(());
     };
-    let words = format!("`{key}` is not known here; known: {}", known.join(", "));
+    let words = format!("`{key}` is not known here; known: `{}`", known.join("`, `"));
     let hint = match nearest(key, known) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("remove `{key}`"),
@@ -135,7 +135,7 @@ mod tests {
         let arguments = arguments.as_object().expect("an object");
         let error = refuse_unknown(arguments, &["retries", "timeout_ms"]).expect_err("unknown");
         assert_eq!(error.field.as_deref(), Some("retires"));
-        assert_eq!(error.words, "`retires` is not known here; known: retries, timeout_ms");
+        assert_eq!(error.words, "`retires` is not known here; known: `retries`, `timeout_ms`");
         assert_eq!(error.hint.as_deref(), Some("did you mean `retries`?"));
     }
 

@@ -54,6 +54,16 @@ fn after(error: &Error) -> Next {
     }
 }
 
+/// May the platform have created something, or do so yet, although this is how a send of the create ended?
+fn may_have_created(error: &Error) -> bool {
+    match (error.stage, error.status) {
+        (Stage::NotSent, _) => false,
+        (Stage::Answered, Some(408)) => true,
+        (Stage::Answered, Some(400..500)) => false,
+        _ => true,
+    }
+}
+
 /// One create, with every send of it: the same body, the same idempotency key.
 pub(super) struct Create<'a> {
     pub(super) context: &'a Context,
@@ -62,11 +72,13 @@ pub(super) struct Create<'a> {
     pub(super) idempotency_key: &'a str,
     /// Stands in the body, if there is one.
     pub(super) mark: Option<&'a Mark>,
+    /// Once it has failed: may there be, or appear, a workload of it all the same?
+    pub(super) may_appear: bool,
 }
 
 impl Create<'_> {
     /// Leaves one workload with the slug, or raises.
-    pub(super) async fn run(&self, call: &Call) -> Result<Created, Error> {
+    pub(super) async fn run(&mut self, call: &Call) -> Result<Created, Error> {
         let mut request = self.context.create_request(self.body, self.idempotency_key);
         let transport = self.context.transport();
         let mut sends = Sends::default();
@@ -79,6 +91,7 @@ impl Create<'_> {
                 },
                 Err(error) => error,
             };
+            self.may_appear |= may_have_created(&error);
             let next = after(&error);
             let found = match next {
                 Next::Raise => None,
@@ -120,9 +133,11 @@ impl Create<'_> {
     }
 
     /// The race was lost: the platform put our workload under another slug. The original stays, ours goes.
-    async fn give_way(&self, own: &Workload, call: &Call) -> Result<Workload, Error> {
+    async fn give_way(&mut self, own: &Workload, call: &Call) -> Result<Workload, Error> {
         let original = self.look_for_original(call).await;
+        let before = std::mem::replace(&mut self.may_appear, true);
         self.remove_own(own, call).await?;
+        self.may_appear = before;
         original?.ok_or_else(|| {
             let words = format!(
                 "the platform created `{}` instead of `{}`, which is taken by something that the list does not show; \
@@ -177,6 +192,31 @@ pub(super) async fn rest(pause: Duration, call: &Call) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_create_that_was_refused_or_not_sent_made_nothing() {
+        for (status, stage, expected) in [
+            (Some(400), Stage::Answered, false),
+            (Some(403), Stage::Answered, false),
+            (Some(409), Stage::Answered, false),
+            (Some(429), Stage::Answered, false),
+            (None, Stage::NotSent, false),
+            (Some(408), Stage::Answered, true),
+            (Some(500), Stage::Answered, true),
+            (Some(503), Stage::Answered, true),
+            (Some(201), Stage::Answered, true),
+            (Some(302), Stage::Local, true),
+            (None, Stage::Stale, true),
+            (None, Stage::Lost, true),
+            (Some(403), Stage::Cut, true),
+            // A clock that ran out.
+            (None, Stage::Local, true),
+        ] {
+            let mut error = Error::new(Class::ApiError, code::HTTP_ERROR, "x").stage(stage);
+            error.status = status;
+            assert_eq!(may_have_created(&error), expected, "{status:?} {stage:?}");
+        }
+    }
 
     #[test]
     fn a_failed_create_is_looked_into_before_anything_else() {

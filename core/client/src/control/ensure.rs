@@ -207,19 +207,28 @@ impl<'a> Ensure<'a> {
     }
 
     async fn create(&self, call: &Call) -> Result<Created, Error> {
-        let create = Create {
+        let mut create = Create {
             context: self.context,
             slug: &self.wish.spec.slug,
             body: &self.body,
             idempotency_key: &self.idempotency_key,
             mark: self.wish.mark.as_ref(),
+            may_appear: false,
         };
+        // Whoever marks a workload wants to note it down first, and to forget it where there is none.
+        self.tell("creating", call).await;
+        let created = create.run(call).await;
+        if !create.may_appear && !matches!(created, Ok(Created::New(_))) {
+            self.tell("not_created", call).await;
+        }
+        created
+    }
+
+    async fn tell(&self, what: &str, call: &Call) {
         if let (Some(_), Some(notices)) = (&self.wish.mark, &call.notices) {
-            // Whoever marks a workload wants to note it down first.
-            let notice = notice::creating(&self.context.project_slug, &self.wish.spec.slug);
+            let notice = notice::create(what, &self.context.project_slug, &self.wish.spec.slug);
             notices.hand_over(notice).await;
         }
-        create.run(call).await
     }
 
     /// The row "drifted" of wire.md 2.7, once the workload is there.

@@ -47,7 +47,7 @@ use crate::shared::Shared;
 use crate::transport::{Accept, Answer, Repeat, Request, Transport, path};
 
 /// What to do about an answer that makes no sense.
-const NO_PLATFORM: &str = "check that base_url is the address of an InferenceKey platform";
+const NO_PLATFORM: &str = "check that `base_url` is the address of an InferenceKey platform";
 
 /// What every operation of this plane needs: the client, its token and the project.
 pub(crate) struct Context {

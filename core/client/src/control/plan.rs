@@ -129,7 +129,7 @@ impl Plan {
             ),
             _ => (
                 format!("workload `{slug}` differs from its spec in {fields}; nothing was changed"),
-                "use on_drift=\"reconcile\" to write the difference, or correct the spec"
+                "set `on_drift` to \"reconcile\" to write the difference, or correct the spec"
                     .to_owned(),
             ),
         };

@@ -89,7 +89,7 @@ fn no_model(context: &Context, opened: &Opened) -> Error {
     let media_type = media_type(&opened.headers).unwrap_or_default();
     let words = format!("the answer is `{media_type}`: this is not a model endpoint");
     answer::unreadable(200, &opened.headers, b"", &[&context.endpoint.key], &words)
-        .hint("check base_url, project and slug; the workload must serve text")
+        .hint("check `base_url`, project and slug; the workload must serve text")
 }
 
 /// A server that does not stream: the whole answer is one chunk, complete.

@@ -225,7 +225,7 @@ pub(crate) fn timeout(
     let seconds = length.unwrap_or_default().as_secs_f64();
     let words = format!("{missing} within {seconds} s (clock `{clock}`)");
     let mut error = Error::new(Class::Timeout, code, words);
-    error.hint = Some(format!("raise `{clock}` with `timeout=`, on the client or for this call"));
+    error.hint = Some(format!("give `{clock}` more time, on the client or for this call"));
     error.extra.clock = Some(clock);
     error
 }

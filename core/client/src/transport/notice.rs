@@ -35,10 +35,11 @@ pub(crate) fn skipped(data: &str) -> Event {
     notice(&json!({"notice": "skipped", "data": data}))
 }
 
-/// The create of an ephemeral workload is the next thing that happens, and not before the host asks for another event.
-pub(crate) fn creating(project_slug: &str, workload_slug: &str) -> Event {
+/// Of the create of an ephemeral workload. `creating`: it is the next thing that happens, and not before the host asks
+/// for another event. `not_created`: it came to nothing, for certain.
+pub(crate) fn create(what: &str, project_slug: &str, workload_slug: &str) -> Event {
     let head =
-        json!({"notice": "creating", "project_slug": project_slug, "workload_slug": workload_slug});
+        json!({"notice": what, "project_slug": project_slug, "workload_slug": workload_slug});
     notice(&head)
 }
 

@@ -52,6 +52,38 @@ fn nothing_is_created_before_the_host_was_told() {
 }
 
 #[test]
+fn the_host_learns_of_a_create_that_made_nothing_and_never_will() {
+    let empty = || list(&[]);
+    let refused = || Reply::json(403, "{}");
+    let unsent = || Reply::Fail(Stage::NotSent);
+    let theirs = || list(&[live("wl_9", "s1", "nightly")]);
+    for (name, replies, notices) in [
+        ("refused", vec![empty(), refused()], vec!["creating", "not_created"]),
+        (
+            "not sent",
+            vec![empty(), unsent(), unsent(), unsent()],
+            vec!["creating", "retry", "retry", "not_created"],
+        ),
+        (
+            "somebody else was faster",
+            vec![empty(), Reply::json(409, "{}"), theirs()],
+            vec!["creating", "not_created"],
+        ),
+        ("perhaps created", vec![empty(), Reply::json(500, "{}"), empty()], vec!["creating"]),
+        (
+            "refused, but perhaps created before",
+            vec![empty(), Reply::Fail(Stage::Lost), empty(), refused()],
+            vec!["creating", "retry"],
+        ),
+    ] {
+        let outcome = telling(replies).call("ensure", &ensure(Some("nightly")));
+        let told = outcome.events.iter().filter(|event| event.kind == EventKind::Notice);
+        let told: Vec<_> = told.map(|event| head(event)["notice"].clone()).collect();
+        assert_eq!(told, notices, "{name}");
+    }
+}
+
+#[test]
 fn what_is_there_already_is_not_marked_and_not_announced() {
     for (name, declared, description, code) in [
         ("in sync", Some("nightly"), "nightly".to_owned(), "none"),
