@@ -249,13 +249,14 @@ def result(
 class Queue:
     """Many operations on one native thread, which rings by a byte on a descriptor if it has one."""
 
-    __slots__ = ("_filled", "_given", "_memory", "_native", "_places")
+    __slots__ = ("_filled", "_given", "_memory", "_native", "_places", "_refused")
 
     def __init__(self, descriptor: int = -1) -> None:
         # Of a cycle, the collector may finalize what frees the memory before the `__del__` of those
         # who come here once more.
         self._memory = new(HELD)
         self._native = native = gc(self._memory, drop)
+        self._refused = _held()
         self._given = [_held() for _ in range(PLACES)]
         self._places = ffi.new("ikey_py_held *[]", self._given)
         self._filled = ffi.new("size_t *", 0)
@@ -263,11 +264,11 @@ class Queue:
 
     def submit(self, client: Held, name: str, request: bytes, tag: int) -> None:
         """Starts an operation, whose events bring the tag, up to one of kind END or ERROR."""
-        given, op = _held(), name.encode("ascii")
+        refused, op = self._refused, name.encode("ascii")
         status = lib.ikey_py_queue_submit(
-            self._native, client, op, len(op), request, len(request), tag, given
+            self._native, client, op, len(op), request, len(request), tag, refused
         )
-        _check(status, given)
+        _check(status, refused)
 
     def cancel(self, tag: int) -> None:
         """Ends it. Never blocks; does nothing after the end."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING
 
 from inferencekey import _ffi, _marshal
@@ -46,7 +45,7 @@ class AsyncOperation(_ffi.Told):
         super().__init__(on_retry or bound._on_retry)
         self.on_create = on_create
         self.ended = False
-        self._arrived: deque[_ffi.Event] = deque()
+        self._arrived: list[_ffi.Event] = []
         self._failure: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._is_paused = False
@@ -77,8 +76,7 @@ class AsyncOperation(_ffi.Told):
             self._arrived.append(event)
             if len(self._arrived) >= MOST_WAITING and not self.ended and not self._is_paused:
                 self._pause(True)
-        if self._waiter is not None:
-            _wake(self._waiter)
+        self._wake()
 
     async def next(self, seconds: float | None = None) -> _ffi.Event | None:
         """The next event; None at the end, or if `seconds` brought none.
@@ -86,9 +84,18 @@ class AsyncOperation(_ffi.Told):
         A cancelled task leaves the operation as it is: it goes on, or is freed.
         """
         if not self._arrived and not self.ended:
-            await self._wait(seconds)
+            waiter = self._arrival()
+            timer = None
+            if seconds is not None:
+                timer = waiter.get_loop().call_later(seconds, self._wake)
+            try:
+                await waiter
+            finally:
+                self._waiter = None
+                if timer is not None:
+                    timer.cancel()
         if self._arrived:
-            event = self._arrived.popleft()
+            event = self._arrived.pop(0)
             if self._is_paused and len(self._arrived) <= FEW_WAITING:
                 self._pause(False)
             return event
@@ -97,7 +104,8 @@ class AsyncOperation(_ffi.Told):
             raise failure
         return None
 
-    async def _wait(self, seconds: float | None) -> None:
+    def _arrival(self) -> asyncio.Future[None]:
+        """What is done when something has come."""
         if self._waiter is not None:
             raise ValidationError(
                 "another task waits for this stream: one task at a time may read it"
@@ -105,14 +113,8 @@ class AsyncOperation(_ffi.Told):
         loop = asyncio.get_running_loop()
         if not self._port.serves(loop):
             raise ValidationError("the stream was opened in another event loop: read it there")
-        self._waiter = waiter = loop.create_future()
-        timer = None if seconds is None else loop.call_later(seconds, _wake, waiter)
-        try:
-            await waiter
-        finally:
-            self._waiter = None
-            if timer is not None:
-                timer.cancel()
+        self._waiter = loop.create_future()
+        return self._waiter
 
     def _pause(self, paused: bool) -> None:
         self._is_paused = paused
@@ -131,14 +133,13 @@ class AsyncOperation(_ffi.Told):
         if not self.ended:
             self.ended = True
             self._port.cancel(self._tag)
-        if self._waiter is not None:
-            _wake(self._waiter)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Ends the wait for an arrival, if there is one."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def __del__(self) -> None:
         if not getattr(self, "ended", True) and self._tag:
             self._port.cancel(self._tag)
-
-
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
