@@ -66,6 +66,11 @@ export class InferenceKeyError extends Error {
     super(message, cause === undefined ? undefined : { cause });
     Object.assign(this, others);
   }
+
+  /** For logs: the facts, with the name and the message that `JSON.stringify` leaves out of errors. */
+  toJSON(): Record<string, unknown> {
+    return { name: this.name, message: this.message, ...this };
+  }
 }
 
 // Stack traces and logs name the class that was thrown, also in code that a bundler has renamed.

@@ -10,7 +10,7 @@ export function encode(operation: string, request: Request): string {
   try {
     return JSON.stringify(request, function (this: unknown, key: string, value: unknown) {
       const words = unfit(value);
-      if (words !== undefined) throw refused(operation, this === request ? callersPath(key) : key, words);
+      if (words !== undefined) throw refused(operation, pathTo(request, this, key), words);
       return value;
     });
   } catch (error) {
@@ -28,6 +28,30 @@ export function encode(operation: string, request: Request): string {
     });
   }
 }
+
+/** The caller's path to `key` of `holder`, which is somewhere in the request: `messages[0].content`. */
+function pathTo(request: Request, holder: unknown, key: string): string {
+  const seen = new Set<unknown>();
+  const search = (value: unknown, path: string): string | undefined => {
+    if (value === holder) return path;
+    if (typeof value !== "object" || value === null || seen.has(value)) return undefined;
+    seen.add(value);
+    for (const [name, inner] of Object.entries(value)) {
+      const found = search(inner, joined(value, path, name));
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+  // What a toJSON gave is held by nothing of the request.
+  const path = search(request, "");
+  const whole = path === undefined ? key : joined(holder, path, key);
+  return callersPath(whole.replace(/^spec\./, ""));
+}
+
+const joined = (holder: unknown, path: string, key: string): string => {
+  if (Array.isArray(holder)) return `${path}[${key}]`;
+  return path === "" ? key : `${path}.${key}`;
+};
 
 function unfit(value: unknown): string | undefined {
   switch (typeof value) {
@@ -51,8 +75,8 @@ function unfit(value: unknown): string | undefined {
 /** Of every Node.js from 20 on, and newer than the types that this is written against. */
 const wellFormed = (text: string): boolean => (text as unknown as { isWellFormed(): boolean }).isWellFormed();
 
-function refused(operation: string, key: string, words: string): ValidationError {
-  const field = key.startsWith("ik_") ? "arguments" : key;
+function refused(operation: string, path: string, words: string): ValidationError {
+  const field = path.includes("ik_") ? "arguments" : path;
   return new ValidationError(`${operation}: \`${field}\` ${words}`, {
     code: "invalid_argument",
     operation,

@@ -68,17 +68,69 @@ type Settled = { item: MapResult } | { error: unknown };
 type Send = (prompt: Prompt, signal: AbortSignal) => Promise<TextResult>;
 type Prompts = Iterable<Prompt> | AsyncIterable<Prompt>;
 
-/**
- * The items. A prompt is drawn while fewer than `concurrency` are drawn whose items have not been given; leaving the
- * loop ends on the wire what is on its way.
- */
-export async function* mapped(
+type Item = MapResult | MapError;
+type Items = AsyncGenerator<Item, void, unknown>;
+
+/** What is shared by the loop over the items and whoever ends it. */
+interface Exit {
+  isLeft: boolean;
+  /** Has the loop look around. */
+  wake: () => void;
+}
+
+/** The items. Leaving the loop ends on the wire what is on its way. */
+export function mapped(send: Send, prompts: Prompts, window: Window, signal: AbortSignal | undefined): Items {
+  const exit: Exit = { isLeft: false, wake: () => {} };
+  return new Leavable(generated(send, prompts, window, signal, exit), exit);
+}
+
+/** Ends at once, though an item is waited for: a generator by itself would only end behind it. */
+class Leavable implements Items {
+  readonly #items: Items;
+  readonly #exit: Exit;
+
+  constructor(items: Items, exit: Exit) {
+    this.#items = items;
+    this.#exit = exit;
+  }
+
+  next(): Promise<IteratorResult<Item, void>> {
+    return this.#items.next();
+  }
+
+  return(): Promise<IteratorResult<Item, void>> {
+    this.#leave();
+    return this.#items.return();
+  }
+
+  throw(error: unknown): Promise<IteratorResult<Item, void>> {
+    this.#leave();
+    return this.#items.throw(error);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  #leave(): void {
+    this.#exit.isLeft = true;
+    this.#exit.wake();
+  }
+}
+
+/** A prompt is drawn while fewer than `concurrency` are drawn whose items have not been given. */
+async function* generated(
   send: Send,
   prompts: Prompts,
   window: Window,
   signal: AbortSignal | undefined,
-): AsyncGenerator<MapResult | MapError, void, unknown> {
-  let wake = (): void => {};
+  exit: Exit,
+): Items {
+  const wake = (): void => exit.wake();
   const stop = new AbortController();
   // One for each request on its way is no leak.
   setMaxListeners(0, stop.signal);
@@ -127,6 +179,7 @@ export async function* mapped(
 
   try {
     for (;;) {
+      if (exit.isLeft) return;
       if (aborted !== undefined) throw aborted.reason;
       if (!isDrawnOut && !drawing && drawn - given < window.concurrency) void draw();
       const turn = window.ordered ? given : settled.keys().next().value;
@@ -140,7 +193,7 @@ export async function* mapped(
       } else if (isDrawnOut && !drawing && drawn === given) {
         return;
       } else {
-        await new Promise<void>((resolve) => (wake = resolve));
+        await new Promise<void>((resolve) => (exit.wake = resolve));
       }
     }
   } finally {

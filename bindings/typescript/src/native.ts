@@ -3,7 +3,7 @@ import { types } from "node:util";
 
 import addon = require("../native.cjs");
 
-import { fromCore, InternalError } from "./errors";
+import { fromCore, InferenceKeyError, InternalError } from "./errors";
 
 export type NativeClient = addon.NativeClient;
 export type NativeEvent = addon.NativeEvent;
@@ -21,6 +21,7 @@ export function guarded<T>(work: () => T): T {
 }
 
 function translated(error: unknown): unknown {
+  if (error instanceof InferenceKeyError) return error;
   // No `instanceof`: under a test runner the addon's errors may be of another realm.
   const { code, message } = Object(error) as NodeJS.ErrnoException;
   if (code === "IKEY") return fromCore(JSON.parse(message));

@@ -4,6 +4,20 @@ import { callersPath, type Names, TIMEOUTS } from "./names";
 
 /** The members of `given` under the core's names; absent ones are left out. */
 export function renamed(what: string, given: object | undefined, names: Names): Record<string, unknown> {
+  try {
+    return taken(what, given, names);
+  } catch (cause) {
+    if (cause instanceof ValidationError) throw cause;
+    throw new ValidationError(`${what} cannot be read: a getter or a proxy of it failed`, {
+      code: "invalid_argument",
+      field: what,
+      hint: "mend what failed: `cause` is the original error",
+      cause,
+    });
+  }
+}
+
+function taken(what: string, given: object | undefined, names: Names): Record<string, unknown> {
   if (given === undefined) return {};
   if (given === null || typeof given !== "object" || Array.isArray(given)) {
     throw new ValidationError(`${what} must be an object`, { code: "invalid_argument", field: what });

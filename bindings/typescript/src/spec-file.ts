@@ -42,6 +42,9 @@ export function specsFromFile(path: string, options: SpecFileOptions = {}): Prom
 type Reading = SpecFileOptions & { slug?: string; one?: boolean };
 
 async function read(path: string, options: Reading): Promise<WorkloadSpec[]> {
+  if (typeof path !== "string") {
+    throw new ValidationError("`path` must be a string", { code: "invalid_argument", field: "path" });
+  }
   const format = FORMATS[extname(path).toLowerCase()];
   if (format === undefined) {
     const words = `${path}: the name must end with one of ${Object.keys(FORMATS).join(", ")}`;

@@ -274,7 +274,7 @@ test("what a caller writes wrong is refused by its name, and nothing is sent", a
     [() => bot.generateText({ prompt: "Hi" }, new AbortController()), "options"],
     [() => bot.generateText(JSON.parse('{"prompt":"Hi","__proto__":{}}')), "__proto__"],
     [() => mgmt.plan({ ...spec, config: new Map() }), "config"],
-    [() => mgmt.plan({ ...spec, config: { max_model_len: NaN } }), "max_model_len"],
+    [() => mgmt.plan({ ...spec, config: { max_model_len: NaN } }), "config.max_model_len"],
     [() => mgmt.ephemeral(spec, { timeoutMs: -1 }), "timeoutMs"],
     [() => mgmt.ephemeral(spec, { onProgress: 5 }), "onProgress"],
     [() => mgmt.waitUntilReady("s", { onProgress: "shown" }), "onProgress"],
@@ -460,6 +460,19 @@ test("a map ends although its source never answers: by an error, a break, an abo
   const stopped = rejection(read(endpoint(double).map(pending("good"), { signal: controller.signal })));
   controller.abort(new Error("enough"));
   assert.equal((await stopped).message, "enough");
+  const mine = new Error("mine");
+  for (const leave of [
+    (items) => items.return(),
+    (items) => items[Symbol.asyncDispose](),
+    async (items) => assert.equal(await rejection(items.throw(mine)), mine),
+  ]) {
+    const items = endpoint(double).map(pending("good"));
+    await items.next();
+    const waiting = items.next();
+    await leave(items);
+    assert.deepEqual(await waiting, { value: undefined, done: true });
+    assert.deepEqual(await items.next(), { value: undefined, done: true });
+  }
   assert.throws(() => endpoint(double).map("hello"), { field: "prompts" });
 });
 
