@@ -408,7 +408,8 @@ class ManagementClient(ControlClient):
 def spec_fields(operation: str, spec: WorkloadSpec) -> Request:
     """The spec as it is now.
 
-    Attributes that are no fields go along, so that the core can name a misspelt one.
+    Attributes that are no fields go along, so that the core can name a misspelt one. Most fields
+    are None, and say nothing.
     """
     if not isinstance(spec, WorkloadSpec):
         kind = type(spec).__name__
@@ -418,7 +419,8 @@ def spec_fields(operation: str, spec: WorkloadSpec) -> Request:
             operation=operation,
             hint="make one: WorkloadSpec(name=…, slug=…, model=…, backend=…)",
         )
-    return Request(vars(spec))
+    given = vars(spec).copy()
+    return Request({name: value for name, value in given.items() if value is not None})
 
 
 def wish_for(

@@ -45,14 +45,26 @@ def _text(text: str) -> str:
     return f'"{text}"'
 
 
-# How scalars are written. No other thread can change them meanwhile, so no copy is made.
-_SCALARS: dict[type, Callable[[Any], str]] = {
-    str: _text,
-    int: int.__repr__,
-    float: _finite,
-    bool: {True: "true", False: "false"}.__getitem__,
-    type(None): lambda _: "null",
-}
+class _Scalars(dict[type, "Callable[[Any], str]"]):
+    """How scalars are written. No other thread can change them meanwhile: no copy is made."""
+
+    __slots__ = ()
+
+    def __missing__(self, kind: type) -> Callable[[Any], str]:
+        if issubclass(kind, str):  # An enum's member, for example.
+            return lambda text: _text(str.__str__(text))
+        raise KeyError(kind)
+
+
+_SCALARS = _Scalars(
+    {
+        str: _text,
+        int: int.__repr__,
+        float: _finite,
+        bool: {True: "true", False: "false"}.__getitem__,
+        type(None): lambda _: "null",
+    }
+)
 
 
 class Request(dict[str, object]):
