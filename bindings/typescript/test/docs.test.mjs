@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 import { ManagementClient } from "../index.mjs";
+import "./support/state.mjs";
 
 const run = promisify(execFile);
 const mgmt = process.env.INFERENCEKEY_SDK_TOKEN && ManagementClient.fromEnv();
@@ -33,6 +35,15 @@ function program(page) {
   if (code.length === 0) return undefined;
   return `import { ${[...names].join(", ")} } from "@inferencekey/sdk";\n${code.join("\n")}`;
 }
+
+/** The files that a page shows, by their names: they stand where its program runs. */
+function files(page) {
+  const blocks = readFileSync(root(page), "utf-8").matchAll(/^```(?:yaml|toml|json) title="([^"]+)"\n(.*?)^```$/gms);
+  return [...blocks].map(([, title, text]) => [title, text]);
+}
+
+/** A program of a page may have tests of its own, which report to nobody here. */
+const { NODE_TEST_CONTEXT: _, ...ENVIRONMENT } = process.env;
 
 const GIVEN = { "support-bot": "inferencekey-tiny", embedder: "inferencekey-tiny-embed" };
 
@@ -75,9 +86,16 @@ describe("the documentation's programs", { skip }, () => {
 
   before(async () => {
     mkdirSync(here("dist/docs"), { recursive: true });
-    for (const [page, source] of programs) writeFileSync(`${file(page)}.mts`, source);
-    const files = programs.map(([page]) => `${file(page)}.mts`);
-    const checked = await run(here("node_modules/.bin/tsc"), [...OPTIONS, ...files], { cwd: here("") }).catch(
+    for (const [page, source] of programs) {
+      writeFileSync(`${file(page)}.mts`, source);
+      mkdirSync(file(page), { recursive: true });
+      for (const [title, text] of files(page)) {
+        mkdirSync(dirname(join(file(page), title)), { recursive: true });
+        writeFileSync(join(file(page), title), text);
+      }
+    }
+    const sources = programs.map(([page]) => `${file(page)}.mts`);
+    const checked = await run(here("node_modules/.bin/tsc"), [...OPTIONS, ...sources], { cwd: here("") }).catch(
       (error) => error,
     );
     assert.equal(checked.stdout, "");
@@ -86,7 +104,11 @@ describe("the documentation's programs", { skip }, () => {
     test(page, async () => {
       await clear();
       await give(page);
-      const ran = await run(process.execPath, [`${file(page)}.mjs`], { timeout: 50_000 });
+      const ran = await run(process.execPath, [`${file(page)}.mjs`], {
+        timeout: 50_000,
+        cwd: file(page),
+        env: ENVIRONMENT,
+      });
       assert.match(ran.stdout, /\S/);
     });
   }
