@@ -1,6 +1,6 @@
 /** One running call of the core. */
 import { fromCore, InferenceKeyError, ValidationError } from "./errors";
-import { encode, type Request } from "./json";
+import { encodeApart, type Request } from "./json";
 import type { NativeClient, NativeEvent } from "./native";
 import { ports, type Receiver } from "./port";
 import { type Notice, type Retry, tellRetry } from "./retry";
@@ -45,7 +45,7 @@ export class Operation implements Receiver {
     checkSignal(course.signal);
     course.signal?.throwIfAborted();
     this.#course = course;
-    this.#tag = ports().submit(course.client, name, encode(name, request), this);
+    this.#tag = ports().submit(course.client, name, encodeApart(name, request), this);
     if (course.signal) this.#forget = onAbort(course.signal, this.#abort);
   }
 

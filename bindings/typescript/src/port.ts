@@ -17,9 +17,9 @@ class Port {
   #waiting = 0;
 
   /** Starts an operation, whose events the receiver gets; its tag. Throws what is wrong with the request. */
-  submit(client: NativeClient, operation: string, request: string, receiver: Receiver): number {
+  submit(client: NativeClient, operation: string, request: [string, string?], receiver: Receiver): number {
     const tag = this.#freeTag();
-    guarded(() => this.#native.submit(client, operation, request, tag));
+    guarded(() => this.#native.submit(client, operation, tag, ...request));
     this.#receivers.set(tag, receiver);
     return tag;
   }

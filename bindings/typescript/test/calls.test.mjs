@@ -516,3 +516,20 @@ test("the stack of an error names who made the call", async () => {
   }
   assert.match((await rejection(whoCalls())).stack, /whoCalls/);
 });
+
+test("a long prompt arrives as it was given, whatever is in it", async () => {
+  const double = await Double.start(() => completion("Hi"));
+  const every = Array.from({ length: 0x300 }, (_, code) => String.fromCodePoint(code)).join("");
+  for (const prompt of ["word ".repeat(20_000), `${every}"\\\u2028{}\u{1f600}`.repeat(100)]) {
+    await endpoint(double).generateText({ prompt });
+    await endpoint(double).generateText({ prompt, temperature: 0.5, timeouts: { totalMs: 9000 } });
+    for (const { text } of double.requests.splice(0)) {
+      const { messages } = JSON.parse(text);
+      assert.deepEqual(messages, [{ role: "user", content: prompt }]);
+    }
+  }
+  const error = await rejection(endpoint(double).generateText({ prompt: `${"word ".repeat(20_000)}\ud800` }));
+  assert.ok(error instanceof ValidationError);
+  assert.deepEqual([error.field, error.operation], ["prompt", "generate_text"]);
+  assert.equal(double.requests.length, 0);
+});

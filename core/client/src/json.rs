@@ -288,7 +288,7 @@ fn depth(json: &str) -> usize {
 }
 
 /// Appends `text` as a JSON string. Prompts are long and need few escapes: what is between two is copied in one go.
-pub(crate) fn push_string(json: &mut Vec<u8>, text: &str) {
+pub fn push_string(json: &mut Vec<u8>, text: &str) {
     json.reserve(text.len() + 2);
     json.push(b'"');
     let mut rest = text.as_bytes();

@@ -31,6 +31,7 @@ mod transport;
 pub use client::Client;
 pub use error::{Class, Details, Error};
 pub use journal::Note;
+pub use json::push_string as push_json_string;
 pub use operation::{CancelToken, Event, EventKind, Next, Operation, Vectors};
 pub use queue::{Queue, Taken};
 pub use raw::Raw;

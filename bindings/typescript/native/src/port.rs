@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inferencekey_core::{Event, EventKind, Queue, Raw, Taken};
+use inferencekey_core::{Event, EventKind, Queue, Raw, Taken, push_json_string};
 use napi::bindgen_prelude::{Buffer, BufferSlice, Float64Array, Function, Unknown};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status};
@@ -68,15 +68,19 @@ impl NativePort {
         Ok(Self { queue, alive })
     }
 
-    /// Starts an operation, whose events come under `tag`.
+    /// Starts an operation, whose events come under `tag`. A `prompt` belongs into its request.
     #[napi]
     pub fn submit(
         &self,
         client: &NativeClient,
         operation: String,
-        request: String,
         tag: u32,
+        mut request: String,
+        prompt: Option<String>,
     ) -> Result<()> {
+        if let Some(prompt) = prompt {
+            request = with_prompt(&request, &prompt);
+        }
         self.queue.submit(client.submit(&operation, &request)?, u64::from(tag));
         Ok(())
     }
@@ -113,6 +117,18 @@ impl NativePort {
 fn weak(function: &Function<'_, (), Unknown<'static>>) -> Result<Wake> {
     let built = function.build_threadsafe_function::<()>().weak::<true>().build();
     built.map_err(|error| napi::Error::new(ADDON_ERROR, error.reason.clone()))
+}
+
+/// The JSON of an object, with one more member.
+fn with_prompt(request: &str, prompt: &str) -> String {
+    let members = request.strip_prefix('{').unwrap_or(request);
+    let mut json = b"{\"prompt\":".to_vec();
+    push_json_string(&mut json, prompt);
+    if members != "}" {
+        json.push(b',');
+    }
+    json.extend_from_slice(members.as_bytes());
+    text(json)
 }
 
 fn shown(env: &Env, taken: Taken) -> napi::Result<NativeEvent> {
