@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 
 
 def chat_request(
+    operation: str,
     prompt: str | None,
     messages: list[Any] | None,
     temperature: float | None,
     max_tokens: int | None,
     timeout: float | Timeouts | None,
 ) -> _marshal.Request:
-    """The request of a `generate_text`, as the core takes it; what is None is not in it."""
+    """The request of an operation that chats, as the core takes it; what is None is not in it."""
     request = _marshal.Request()
     if timeout is not None:
-        request.update(clock_options(timeout))
+        request.update(clock_options(timeout, operation))
     if prompt is not None:
         request["prompt"] = prompt
     if messages is not None:

@@ -161,7 +161,7 @@ class ManagementClient(ControlClient):
         fields = spec_fields("ensure", spec)
         del spec  # From here on a traceback with locals shows no token in it.
         wish = wish_for("ensure", fields, project, max_hourly_cost_usd)
-        more = Request(on_drift=on_drift, **clock_options(timeout))
+        more = Request(on_drift=on_drift, **clock_options(timeout, "ensure"))
         request = _marshal.extended("ensure", wish, more)
         answer = self._ask("ensure", request)
         warn_of_drift(answer)
@@ -184,7 +184,7 @@ class ManagementClient(ControlClient):
         fields = spec_fields("plan", spec)
         del spec  # From here on a traceback with locals shows no token in it.
         wish = wish_for("plan", fields, project, max_hourly_cost_usd)
-        request = _marshal.extended("plan", wish, Request(clock_options(timeout)))
+        request = _marshal.extended("plan", wish, Request(clock_options(timeout, "plan")))
         return self._planned(self._ask("plan", request), wish)
 
     def _planned(self, answer: dict[str, Any], wish: _marshal.Encoded) -> Plan:
@@ -210,7 +210,9 @@ class ManagementClient(ControlClient):
 
         Raises NotFound if there is none.
         """
-        request = Request(workload_slug=workload_slug, project=project, **clock_options(timeout))
+        request = Request(
+            workload_slug=workload_slug, project=project, **clock_options(timeout, "get")
+        )
         return Workload.from_answer(self._ask("get", request))
 
     def list(
@@ -220,7 +222,7 @@ class ManagementClient(ControlClient):
 
         What the platform lists without an `id` or a `slug` is passed over.
         """
-        answer = self._ask("list", Request(project=project, **clock_options(timeout)))
+        answer = self._ask("list", Request(project=project, **clock_options(timeout, "list")))
         return Workload.all_from_answer(answer)
 
     def status(
@@ -234,7 +236,9 @@ class ManagementClient(ControlClient):
 
         `error` is a phase like the others here. Raises NotFound if there is no such workload.
         """
-        request = Request(workload_slug=workload_slug, project=project, **clock_options(timeout))
+        request = Request(
+            workload_slug=workload_slug, project=project, **clock_options(timeout, "status")
+        )
         return ReadinessEvent.from_answer(self._ask("status", request))
 
     def export(
@@ -255,7 +259,9 @@ class ManagementClient(ControlClient):
         a token in it, which belongs into no spec; ValidationError (.field) if it lacks a name, a
         model or a backend.
         """
-        request = Request(workload_slug=workload_slug, project=project, **clock_options(timeout))
+        request = Request(
+            workload_slug=workload_slug, project=project, **clock_options(timeout, "export")
+        )
         return WorkloadSpec.from_answer(self._ask("export", request)["spec"])
 
     def wait_until_ready(
@@ -400,7 +406,9 @@ class ManagementClient(ControlClient):
         Ctrl-C during it takes effect after 0.15 s, in which the request still gets out: a second
         one, while a `finally` tidies up after the first, would leave the workload running.
         """
-        request = Request(workload_slug=workload_slug, project=project, **clock_options(timeout))
+        request = Request(
+            workload_slug=workload_slug, project=project, **clock_options(timeout, "delete")
+        )
         deleted: bool = self._ask("delete", request, DELETE_GRACE_MS)["deleted"]
         return deleted
 
@@ -435,7 +443,7 @@ def to_apply(
     wish: _marshal.Encoded, base: str | None, timeout: float | Timeouts | None
 ) -> _marshal.Encoded:
     """The request that does what the plan for the wish says."""
-    return _marshal.extended("apply", wish, Request(base=base, **clock_options(timeout)))
+    return _marshal.extended("apply", wish, Request(base=base, **clock_options(timeout, "apply")))
 
 
 def warn_of_drift(answer: dict[str, Any]) -> None:

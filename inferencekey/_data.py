@@ -207,7 +207,7 @@ class Endpoint(Address):
         Raises ValidationError unless exactly one of prompt and messages is given; a call that may
         have been answered is never sent twice.
         """
-        request = chat_request(prompt, messages, temperature, max_tokens, timeout)
+        request = chat_request("generate_text", prompt, messages, temperature, max_tokens, timeout)
         return text_result(self._call("generate_text", request), TextResult)
 
     def generate_text_stream(
@@ -234,7 +234,9 @@ class Endpoint(Address):
         Raises here what `generate_text` raises; while iterating StreamTruncated, StreamStalled,
         ApiError and ProtocolError, all with the text so far in `.partial`.
         """
-        request = chat_request(prompt, messages, temperature, max_tokens, timeout)
+        request = chat_request(
+            "generate_text_stream", prompt, messages, temperature, max_tokens, timeout
+        )
         request["on_truncated"] = on_truncated
         return TextStream(self._start("generate_text_stream", request))
 
@@ -299,7 +301,7 @@ class Endpoint(Address):
         Each request is repeated by the rules of `generate_text`, out of the one budget of the
         client. Raises ValidationError, here and not at the first item, for a bad argument.
         """
-        request = chat_request(None, None, temperature, max_tokens, timeout)
+        request = chat_request("map", None, None, temperature, max_tokens, timeout)
         window = opened(self, request, concurrency, ordered, on_error)
         return TextMap(self, iterated(prompts), window)
 
@@ -339,7 +341,7 @@ def embed_request(
         encoding_format=encoding_format,
         batch_size=batch_size,
         concurrency=concurrency,
-        **clock_options(timeout),
+        **clock_options(timeout, "embed"),
     )
 
 

@@ -10,7 +10,7 @@ from inferencekey._vectors import Vectors
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any, SupportsIndex, TypeVar
+    from typing import Any, SupportsIndex, TypeVar, overload
 
     from numpy import ndarray
 
@@ -269,8 +269,9 @@ class EmbedResult(Answer, Accounted):
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
         # What the core has ends with the process, its bytes do not.
-        raw = bytes(self._raw()) if callable(self._raw) else self._raw
-        return type(self), (self._embeddings, self._model, raw)
+        if callable(self._raw):
+            self._raw = bytes(self._raw())
+        return super().__reduce_ex__(protocol)
 
     @property
     def embeddings(self) -> list[list[float]]:
@@ -287,10 +288,21 @@ class EmbedResult(Answer, Accounted):
     def __bool__(self) -> bool:
         return True
 
-    def __getitem__(self, row: int) -> list[float]:
-        """One embedding; the others are not made into lists for it."""
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, row: int) -> list[float]: ...
+        @overload
+        def __getitem__(self, row: slice) -> list[list[float]]: ...
+
+    def __getitem__(self, row: int | slice) -> list[float] | list[list[float]]:
+        """One embedding, or those of a slice; the others are not made into lists for it."""
         embeddings = self._embeddings
-        return embeddings.row(row) if isinstance(embeddings, Vectors) else embeddings[row]
+        if not isinstance(embeddings, Vectors):
+            return embeddings[row]
+        if isinstance(row, slice):
+            return [embeddings.row(number) for number in range(len(self))[row]]
+        return embeddings.row(row)
 
     def __iter__(self) -> Iterator[list[float]]:
         return (self[row] for row in range(len(self)))

@@ -61,29 +61,38 @@ class Timeouts(Record):
         return self._total
 
 
-def clock_options(timeout: float | Timeouts | None) -> dict[str, object]:
-    """The request's keys for `timeout`: none for None."""
+def clock_options(
+    timeout: float | Timeouts | None, operation: str | None = None
+) -> dict[str, object]:
+    """The request's keys for `timeout`: none for None.
+
+    operation: whose timeout it is; None for a client's.
+    """
     if timeout is None:
         return {}
     if not isinstance(timeout, Timeouts):
-        return {"timeout_ms": milliseconds("timeout", timeout)}
+        return {"timeout_ms": milliseconds("timeout", timeout, operation)}
     given = {name: getattr(timeout, name) for name in Timeouts.__match_args__}
     clocks = {
-        f"{name}_ms": milliseconds(f"timeout.{name}", value)
+        f"{name}_ms": milliseconds(f"timeout.{name}", value, operation)
         for name, value in given.items()
         if value is not None
     }
     return {"timeouts": clocks}
 
 
-def milliseconds(field: str, seconds: object) -> float:
+def milliseconds(field: str, seconds: object, operation: str | None = None) -> float:
     """The same length in the core's unit. Raises ValidationError if it is no length of time."""
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
         kind = type(seconds).__name__
-        raise ValidationError(
-            f"`{field}` must be a number of seconds (math.inf for never), not {kind}",
-            field=field,
+        raise _refused(
+            field, f"must be a number of seconds (math.inf for never), not {kind}", operation
         )
     if not seconds >= 0:
-        raise ValidationError(f"`{field}` must be 0 or more seconds, not {seconds!r}", field=field)
+        raise _refused(field, f"must be 0 or more seconds, not {seconds!r}", operation)
     return _NEVER_MS if seconds >= _NEVER_MS / 1000 else seconds * 1000
+
+
+def _refused(field: str, why: str, operation: str | None) -> ValidationError:
+    place = f"{operation}: `{field}`" if operation else f"`{field}`"
+    return ValidationError(f"{place} {why}", field=field, operation=operation)

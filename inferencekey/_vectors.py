@@ -39,7 +39,7 @@ class Vectors:
         return flat.cast("d", (len(self), self.columns)) if len(self) else flat.cast("d")
 
     def row(self, number: int) -> list[float]:
-        """One row as a list. Raises IndexError as a list does."""
+        """One row as a list. Raises IndexError and TypeError as a list does."""
         start = range(len(self))[number] * self.columns
         flat: memoryview[float] = memoryview(self.values).cast("d")
         row: list[float] = _lists(flat[start : start + self.columns])

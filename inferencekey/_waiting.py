@@ -26,7 +26,7 @@ def following(
     client: Client, slug: str, project: str | None, timeout: float, watcher: Silent
 ) -> tuple[Request, Callable[[Retry], None]]:
     """The request, and who is told what makes the events stop for a while."""
-    timeout_ms = milliseconds("timeout", timeout)
+    timeout_ms = milliseconds("timeout", timeout, "wait_until_ready")
     on_retry = client._on_retry
 
     def told(retry: Retry) -> None:

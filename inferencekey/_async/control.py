@@ -55,7 +55,7 @@ class AsyncManagementClient(ControlClient, AsyncClient):
         fields = _control.spec_fields("ensure", spec)
         del spec  # From here on a traceback with locals shows no token in it.
         wish = _control.wish_for("ensure", fields, project, max_hourly_cost_usd)
-        more = Request(on_drift=on_drift, **clock_options(timeout))
+        more = Request(on_drift=on_drift, **clock_options(timeout, "ensure"))
         request = _marshal.extended("ensure", wish, more)
         answer = await calls.ask(self, "ensure", request)
         _control.warn_of_drift(answer)
@@ -73,7 +73,7 @@ class AsyncManagementClient(ControlClient, AsyncClient):
         fields = _control.spec_fields("plan", spec)
         del spec  # From here on a traceback with locals shows no token in it.
         wish = _control.wish_for("plan", fields, project, max_hourly_cost_usd)
-        request = _marshal.extended("plan", wish, Request(clock_options(timeout)))
+        request = _marshal.extended("plan", wish, Request(clock_options(timeout, "plan")))
         return self._planned(await calls.ask(self, "plan", request), wish)
 
     def _planned(self, answer: dict[str, Any], wish: _marshal.Encoded) -> AsyncPlan:
@@ -97,14 +97,18 @@ class AsyncManagementClient(ControlClient, AsyncClient):
         project: str | None = None,
         timeout: float | Timeouts | None = None,
     ) -> Workload:
-        request = Request(workload_slug=workload_slug, project=project, **clock_options(timeout))
+        request = Request(
+            workload_slug=workload_slug, project=project, **clock_options(timeout, "get")
+        )
         return Workload.from_answer(await calls.ask(self, "get", request))
 
     @like(ManagementClient.list)
     async def list(
         self, *, project: str | None = None, timeout: float | Timeouts | None = None
     ) -> Workloads:
-        answer = await calls.ask(self, "list", Request(project=project, **clock_options(timeout)))
+        answer = await calls.ask(
+            self, "list", Request(project=project, **clock_options(timeout, "list"))
+        )
         return Workload.all_from_answer(answer)
 
     @like(ManagementClient.status)
@@ -115,7 +119,9 @@ class AsyncManagementClient(ControlClient, AsyncClient):
         project: str | None = None,
         timeout: float | Timeouts | None = None,
     ) -> ReadinessEvent:
-        request = Request(workload_slug=workload_slug, project=project, **clock_options(timeout))
+        request = Request(
+            workload_slug=workload_slug, project=project, **clock_options(timeout, "status")
+        )
         return ReadinessEvent.from_answer(await calls.ask(self, "status", request))
 
     @like(ManagementClient.export)
@@ -126,7 +132,9 @@ class AsyncManagementClient(ControlClient, AsyncClient):
         project: str | None = None,
         timeout: float | Timeouts | None = None,
     ) -> WorkloadSpec:
-        request = Request(workload_slug=workload_slug, project=project, **clock_options(timeout))
+        request = Request(
+            workload_slug=workload_slug, project=project, **clock_options(timeout, "export")
+        )
         return WorkloadSpec.from_answer((await calls.ask(self, "export", request))["spec"])
 
     @like(ManagementClient.wait_until_ready)
@@ -204,6 +212,8 @@ class AsyncManagementClient(ControlClient, AsyncClient):
         project: str | None = None,
         timeout: float | Timeouts | None = None,
     ) -> bool:
-        request = Request(workload_slug=workload_slug, project=project, **clock_options(timeout))
+        request = Request(
+            workload_slug=workload_slug, project=project, **clock_options(timeout, "delete")
+        )
         deleted: bool = (await calls.ask(self, "delete", request, DELETE_GRACE_MS))["deleted"]
         return deleted

@@ -66,7 +66,7 @@ class AsyncEndpoint(Address):
         max_tokens: int | None = None,
         timeout: float | Timeouts | None = None,
     ) -> TextResult:
-        request = chat_request(prompt, messages, temperature, max_tokens, timeout)
+        request = chat_request("generate_text", prompt, messages, temperature, max_tokens, timeout)
         return text_result(await calls.call(self, "generate_text", request), TextResult)
 
     @like(Endpoint.generate_text_stream)
@@ -80,7 +80,9 @@ class AsyncEndpoint(Address):
         timeout: float | Timeouts | None = None,
         on_truncated: str = "raise",
     ) -> AsyncTextStream:
-        request = chat_request(prompt, messages, temperature, max_tokens, timeout)
+        request = chat_request(
+            "generate_text_stream", prompt, messages, temperature, max_tokens, timeout
+        )
         request["on_truncated"] = on_truncated
         return AsyncTextStream(self, request)
 
@@ -124,7 +126,7 @@ class AsyncEndpoint(Address):
         max_tokens: int | None = None,
         timeout: float | Timeouts | None = None,
     ) -> AsyncTextMap[Any]:
-        request = chat_request(None, None, temperature, max_tokens, timeout)
+        request = chat_request("map", None, None, temperature, max_tokens, timeout)
         window = opened(self, request, concurrency, ordered, on_error)
         if isinstance(prompts, AsyncIterable):
             return AsyncTextMap(self, aiter(prompts), window)

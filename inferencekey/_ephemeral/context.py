@@ -63,7 +63,7 @@ class Block:
         silent: bool,
         progress: str | bool | None,
     ) -> None:
-        milliseconds("timeout", timeout)
+        milliseconds("timeout", timeout, "ephemeral")
         self._client = client
         self._mark = os.urandom(16).hex()
         self._request = Request(spec=fields, project=project, on_drift="fail", mark=self._mark)
@@ -248,11 +248,12 @@ def _lifetime(seconds: float | None) -> float | None:
     """None for a lifetime without end."""
     if seconds is None:
         return None
-    milliseconds("max_lifetime", seconds)
+    milliseconds("max_lifetime", seconds, "ephemeral")
     if seconds == 0:
         raise ValidationError(
-            "`max_lifetime` must be more than 0 seconds",
+            "ephemeral: `max_lifetime` must be more than 0 seconds",
             field="max_lifetime",
+            operation="ephemeral",
             hint="leave it out for a workload that lives as long as its block",
         )
     return None if math.isinf(seconds) else seconds

@@ -109,8 +109,8 @@ def deletion(
         workload_slug=entry.workload_slug,
         project=entry.project_slug,
         only={"id": entry.id, "mark": entry.mark},
-        appears_within_ms=milliseconds("appears_within", appears_within),
-        **clock_options(seconds),
+        appears_within_ms=milliseconds("appears_within", appears_within, "delete"),
+        **clock_options(seconds, "delete"),
     )
     answer = yield Ask(client, "delete", request, _GRACE_MS)
     deleted: bool = answer["deleted"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import weakref
 from typing import Any
 
 from inferencekey import AsyncEndpoint, AsyncManagementClient, AsyncTextMap, AsyncTextStream
@@ -45,6 +46,8 @@ class OnLoop:
     def __init__(self, items: AsyncTextStream | AsyncTextMap[Any]) -> None:
         self._items = items
         self._loop = asyncio.new_event_loop()
+        # Not in `__del__`: in a cycle that is collected, the loop's own sockets may be gone by then.
+        weakref.finalize(self, self._loop.close)
         # A stream is sent here, as the blocking endpoint does it.
         self._run(items.__aenter__())
 
@@ -69,9 +72,6 @@ class OnLoop:
 
     def __exit__(self, *error: Any) -> None:
         self._run(self._items.__aexit__(*error))
-
-    def __del__(self) -> None:
-        self._loop.close()
 
 
 def blocking(value: Any) -> Any:

@@ -45,7 +45,7 @@ impl Client {
     /// # Errors
     /// `ConfigurationError` without a data key, `PermissionDenied` for a control token, `ValidationError` for the slug.
     pub fn endpoint(&self, options: &[u8]) -> Result<Self, Error> {
-        self.refuse_closed("endpoint")?;
+        self.shared.refuse_closed("endpoint")?;
         if self.shared.config.plane != Plane::Data {
             let words = "endpoints are made from a client of the data plane";
             return Err(Error::configuration(code::CONFIGURATION, words).at("plane"));
@@ -85,7 +85,6 @@ impl Client {
         request: &[u8],
         cancel: Option<CancelToken>,
     ) -> Result<Operation, Error> {
-        self.refuse_closed(operation)?;
         operations::submit(&self.shared, self.endpoint.as_ref(), operation, request, cancel)
     }
 
@@ -94,14 +93,5 @@ impl Client {
     pub fn close(&self) {
         self.shared.closed.cancel();
         self.shared.transport.close();
-    }
-
-    fn refuse_closed(&self, operation: &str) -> Result<(), Error> {
-        if !self.shared.closed.is_cancelled() {
-            return Ok(());
-        }
-        let words = format!("`{operation}` was called on a closed client");
-        Err(Error::configuration(code::CLIENT_CLOSED, words)
-            .hint("make a new client, or close this one later"))
     }
 }

@@ -153,6 +153,10 @@ impl Operation {
         }
     }
 
+    pub(crate) fn outbox(&self) -> Outbox {
+        self.outbox.clone()
+    }
+
     /// Ends this operation from any thread.
     pub fn cancel_token(&self) -> CancelToken {
         self.own_stop.clone()
@@ -182,6 +186,7 @@ pub(crate) struct Outbox(Arc<Mutex<OutboxState>>);
 struct OutboxState {
     event: Option<Event>,
     waiting: Option<Waker>,
+    excused: Duration,
 }
 
 impl Outbox {
@@ -206,7 +211,19 @@ impl Outbox {
         let before = now();
         self.put(event).await;
         give_way().await;
+        // That is a part of the same time.
+        self.excused();
         now().saturating_duration_since(before)
+    }
+
+    /// Leaves `time` out of the clocks of a stall: the caller kept the operation from running.
+    pub(crate) fn excuse(&self, time: Duration) {
+        self.lock().excused += time;
+    }
+
+    /// What has been excused since this was last asked.
+    pub(crate) fn excused(&self) -> Duration {
+        std::mem::take(&mut self.lock().excused)
     }
 
     fn take(&self) -> Option<Event> {

@@ -36,6 +36,7 @@ pub(crate) fn submit(
         return Ok(panic::submit(request));
     }
     let name = known(shared.config.plane, operation)?;
+    shared.refuse_closed(name)?;
     let stops = cancel.into_iter().chain([shared.closed.clone()]).collect();
     let prepared = arguments::parse(request).and_then(|request| match shared.config.plane {
         Plane::Control => Ok(start(shared, name, stops, control::prepare(shared, name, request)?)),

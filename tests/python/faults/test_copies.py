@@ -229,7 +229,7 @@ def test_an_endpoint_and_its_client_stay_together_in_a_copy() -> None:
         client = data(double)
         twin, bot = copy.deepcopy((client, client.endpoint("bot")))
         twin.close()
-        with pytest.raises(ConfigurationError, match="closed client"):
+        with pytest.raises(ConfigurationError, match="client is closed"):
             key_used(bot)
         assert key_used(client.endpoint("bot")) == API_KEY
 

@@ -85,8 +85,18 @@ pub(super) struct Timing {
 impl Timing {
     /// The answer to `call` is complete at this moment. `first_token`: when its first content came.
     pub(super) fn end(call: &Call, first_token: Option<Instant>, usage: Option<Usage>) -> Self {
+        Self::ended_at(now(), call, first_token, usage)
+    }
+
+    /// The last byte of the answer came at `end`.
+    pub(super) fn ended_at(
+        end: Instant,
+        call: &Call,
+        first_token: Option<Instant>,
+        usage: Option<Usage>,
+    ) -> Self {
         let since = |at: Instant| at.saturating_duration_since(call.started);
-        let total = since(now());
+        let total = since(end);
         Self {
             first_token_us: first_token.map(|at| micros(since(at))),
             total_us: micros(total),

@@ -132,6 +132,7 @@ struct Reader<'a> {
     /// Start of the silence: request, last content or first finish reason, moved on by the caller's own time.
     quiet_since: Instant,
     first_content: Option<Instant>,
+    last_bytes: Instant,
 }
 
 impl<'a> Reader<'a> {
@@ -147,6 +148,7 @@ impl<'a> Reader<'a> {
             tally: Tally::default(),
             quiet_since: opened.sent_at,
             first_content: None,
+            last_bytes: opened.sent_at,
         }
     }
 
@@ -154,11 +156,13 @@ impl<'a> Reader<'a> {
     async fn run(&mut self) -> Result<Option<String>, Error> {
         while !self.tally.done {
             let deadline = self.quiet_deadline().min(self.call.deadline);
-            let received =
-                match within(deadline, pin!(poll_fn(|context| self.poll_more(context)))).await {
-                    Ok(received) => received,
-                    Err(_) => return self.late().await,
-                };
+            let received = within(deadline, pin!(poll_fn(|context| self.poll_more(context)))).await;
+            self.quiet_since += self.outbox.excused();
+            let received = match received {
+                Ok(received) => received,
+                Err(_) if self.is_late() => return self.late().await,
+                Err(_) => continue,
+            };
             let digested = self.digest(!matches!(received, Received::More));
             if self.tally.done && digested.is_ok() {
                 // What is left goes out with the end.
@@ -208,6 +212,7 @@ impl<'a> Reader<'a> {
                 Poll::Pending => break,
             }
         }
+        self.last_bytes = now();
         Poll::Ready(Received::More)
     }
 
@@ -307,7 +312,8 @@ impl<'a> Reader<'a> {
     /// The stream's last event.
     fn close(&mut self, warning: Option<&str>) -> Event {
         let usage = self.tally.usage;
-        let timing = Timing::end(self.call, self.first_content, usage);
+        // Usage may have been waited for since, in vain.
+        let timing = Timing::ended_at(self.last_bytes, self.call, self.first_content, usage);
         std::mem::take(&mut self.tally.batch).close(usage, &timing, warning)
     }
 

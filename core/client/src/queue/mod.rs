@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use self::bell::Bell;
 use crate::error::exhaustion::{advise, is_exhaustion};
 use crate::error::{Class, Error, code};
-use crate::operation::{CancelToken, Event, EventKind, Operation};
+use crate::operation::{CancelToken, Event, EventKind, Operation, Outbox};
 
 /// Events of one operation that may wait to be taken before it is polled no further.
 const BACKLOG: usize = 4;
@@ -65,7 +65,21 @@ struct Submitted {
 /// What the host can still do about an operation.
 struct Running {
     stop: CancelToken,
+    outbox: Outbox,
     paused: Arc<AtomicBool>,
+    paused_at: Option<Instant>,
+}
+
+impl Running {
+    /// What passes meanwhile is the caller's own time (wire.md 3.2).
+    fn pause(&mut self, paused: bool) {
+        if paused {
+            self.paused_at.get_or_insert_with(Instant::now);
+        } else if let Some(paused_at) = self.paused_at.take() {
+            self.outbox.excuse(paused_at.elapsed());
+        }
+        self.paused.store(paused, Ordering::Release);
+    }
 }
 
 /// An outcome in the list, and the room that it takes in its operation's backlog.
@@ -122,7 +136,12 @@ impl Queue {
     /// cancelled nor paused any more.
     pub fn submit(&self, operation: Operation, tag: u64) {
         let paused = Arc::<AtomicBool>::default();
-        let running = Running { stop: operation.cancel_token(), paused: Arc::clone(&paused) };
+        let running = Running {
+            stop: operation.cancel_token(),
+            outbox: operation.outbox(),
+            paused: Arc::clone(&paused),
+            paused_at: None,
+        };
         let mut state = self.shared.lock();
         state.running.insert(tag, running);
         state.submitted.push(Submitted { tag, operation, paused });
@@ -139,10 +158,10 @@ impl Queue {
     }
 
     /// Keeps the operation under `tag` from running, or lets it go on; an unknown tag is passed over. What it has given
-    /// can be taken all the same, and it can be cancelled.
+    /// can be taken all the same, and it can be cancelled. A stream's silence meanwhile is no stall.
     pub fn pause(&self, tag: u64, paused: bool) {
-        if let Some(running) = self.shared.lock().running.get(&tag) {
-            running.paused.store(paused, Ordering::Release);
+        if let Some(running) = self.shared.lock().running.get_mut(&tag) {
+            running.pause(paused);
             if !paused {
                 self.shared.bell.ring();
             }
