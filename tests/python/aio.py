@@ -46,7 +46,7 @@ class OnLoop:
     def __init__(self, items: AsyncTextStream | AsyncTextMap[Any]) -> None:
         self._items = items
         self._loop = asyncio.new_event_loop()
-        # Not in `__del__`: in a cycle that is collected, the loop's own sockets may be gone by then.
+        # Not in `__del__`: in a cycle that is collected, its sockets may be gone by then.
         weakref.finalize(self, self._loop.close)
         # A stream is sent here, as the blocking endpoint does it.
         self._run(items.__aenter__())

@@ -438,6 +438,9 @@ def test_a_closed_client_refuses_calls() -> None:
             with pytest.raises(ConfigurationError) as caught:
                 call()
             assert caught.value.code == "client_closed"
+        with pytest.raises(ConfigurationError) as caught:
+            bot.embed(input="Hi")
+        assert caught.value.operation == "embed"
 
 
 def test_connections_are_reused() -> None:

@@ -14,6 +14,8 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from clients import endpoint, management
+from double import Double
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -260,3 +262,23 @@ def test_a_python_without_the_parts_in_c_of_json_works_too() -> None:
     )
     assert with_ == without
     assert len(with_.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("operation", "call"),
+    [
+        ("generate_text", lambda mgmt, bot: bot.generate_text(prompt="Hi", timeout=-1)),
+        ("generate_text_stream", lambda mgmt, bot: bot.generate_text_stream(prompt="", timeout="")),
+        ("embed", lambda mgmt, bot: bot.embed(input="Hi", timeout=-1)),
+        ("map", lambda mgmt, bot: bot.map(["Hi"], timeout=-1)),
+        ("list", lambda mgmt, bot: mgmt.list(timeout=Timeouts(total=-1))),
+        ("wait_until_ready", lambda mgmt, bot: mgmt.wait_until_ready("bot", timeout=-1)),
+    ],
+)
+def test_a_refused_timeout_names_the_operation(operation: str, call: Any) -> None:
+    """In the words and in the attribute (wire.md 5.3)."""
+    with Double() as double, pytest.raises(ValidationError, match=f"^{operation}: ") as caught:
+        call(management(double), endpoint(double))
+    assert caught.value.operation == operation
+    assert (caught.value.field or "").startswith("timeout")
+    assert double.journal.requests == []

@@ -19,8 +19,9 @@ impl Shared {
         if !self.closed.is_cancelled() {
             return Ok(());
         }
-        let mut error = Error::configuration(code::CLIENT_CLOSED, "the client is closed".to_owned())
-            .hint("make a new client, or close this one later");
+        let mut error =
+            Error::configuration(code::CLIENT_CLOSED, "the client is closed".to_owned())
+                .hint("make a new client, or close this one later");
         error.operation = Some(operation);
         Err(error)
     }

@@ -226,6 +226,7 @@ def test_rows_are_read_without_making_all() -> None:
     rows = [[1.0, 2.0], [3.0, 4.0]]
     result = result_of(rows)
     assert (len(result), result[1], result[-2], list(result)) == (2, rows[1], rows[0], rows)
+    assert (result[:1], result[::-1], result[5:]) == (rows[:1], rows[::-1], [])
     with pytest.raises(IndexError):
         result[2]
     assert result.embeddings is result.embeddings
@@ -239,6 +240,7 @@ def test_a_result_with_arrays_pickles_and_copies() -> None:
     for twin in (pickle.loads(pickle.dumps(result)), copy.copy(result), copy.deepcopy(result)):
         assert twin.numpy().tolist() == [[1.0, 2.0], [3.0, 4.0]]
         assert twin == result
+        assert twin.timing == result.timing is not None
     assert pickle.loads(pickle.dumps(result)) == result
 
 

@@ -203,6 +203,7 @@ impl<'a> Reader<'a> {
             match self.body.poll_bytes(context) {
                 Poll::Ready(Some(Ok(bytes))) => {
                     received += bytes.len();
+                    self.last_bytes = now();
                     self.beginning.feed(&bytes);
                     self.parser.feed(&bytes);
                 }
@@ -212,7 +213,6 @@ impl<'a> Reader<'a> {
                 Poll::Pending => break,
             }
         }
-        self.last_bytes = now();
         Poll::Ready(Received::More)
     }
 
@@ -228,8 +228,8 @@ impl<'a> Reader<'a> {
             }
         }
         if self.tally.contents > contents && !was_finished {
-            self.quiet_since = now();
-            self.first_content.get_or_insert(self.quiet_since);
+            self.quiet_since = self.last_bytes;
+            self.first_content.get_or_insert(self.last_bytes);
         }
         outcome?;
         if is_end
@@ -239,7 +239,7 @@ impl<'a> Reader<'a> {
             let added = self.tally.add_last(&frame);
             added.map_err(|fault| fault_of(self.context, &self.headers, fault, &frame))?;
             if self.tally.contents > 0 {
-                self.first_content.get_or_insert_with(now);
+                self.first_content.get_or_insert(self.last_bytes);
             }
         }
         Ok(())

@@ -61,6 +61,15 @@ fn what_is_here_is_one_batch_and_nothing_waits_for_more() {
 }
 
 #[test]
+fn time_in_which_usage_was_waited_for_in_vain_is_not_the_answers() {
+    let double =
+        events([Piece::pause(0.5), Piece::text(&[chunk("a"), STOP.into()].concat()), Piece::Hang]);
+    let (outcome, seconds) = seconds_of(|| call(&double, json!({})));
+    let closing = head(outcome.events.last().expect("events"));
+    assert_eq!((closing["timing"]["total_us"].as_u64(), seconds), (Some(500_000), 2));
+}
+
+#[test]
 fn chunks_before_a_fault_reach_the_caller() {
     let body = [chunk("a"), chunk("b"), "data: nonsense\n\n".into(), chunk("c")].concat();
     let outcome = call(&events([Piece::text(&body)]), json!({}));
