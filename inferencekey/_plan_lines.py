@@ -130,18 +130,27 @@ def _below(change: Change) -> Iterator[Line]:
     """The values below each other; texts of several lines as a diff of lines."""
     before, after = change.before, change.after
     if all(isinstance(side, str) for side in (before, after) if side is not None):
-        import difflib
-
         old, new = ([] if side is None else side.split("\n") for side in (before, after))
-        for line in difflib.unified_diff(old, new, n=1, lineterm=""):
-            if not line.startswith(("---", "+++", "@@")):
-                style = {"-": "remove", "+": "add"}.get(line[0], "same")
-                yield Line(style, f"{line[0]} {_printable(line[1:])}")
+        yield from _diff(old, new)
         return
     if before is not None:
         yield Line("remove", f"- {_shown(before, change.path)}")
     if after is not None:
         yield Line("add", f"+ {_shown(after, change.path)}")
+
+
+def _diff(old: list[str], new: list[str]) -> Iterator[Line]:
+    """The lines that go and come, with one that stays around them."""
+    from difflib import SequenceMatcher
+
+    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    for group in matcher.get_grouped_opcodes(1):
+        for kind, i1, i2, j1, j2 in group:
+            if kind == "equal":
+                yield from (Line("same", f"  {_printable(line)}") for line in old[i1:i2])
+                continue
+            yield from (Line("remove", f"- {_printable(line)}") for line in old[i1:i2])
+            yield from (Line("add", f"+ {_printable(line)}") for line in new[j1:j2])
 
 
 def _shown(value: object, path: str) -> str:

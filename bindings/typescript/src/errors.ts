@@ -69,7 +69,7 @@ export class InferenceKeyError extends Error {
 
   /** For logs: the facts, with the name and the message that `JSON.stringify` leaves out of errors. */
   toJSON(): Record<string, unknown> {
-    return { name: this.name, message: this.message, ...this };
+    return { name: this.name, message: this.message, ...(this as object) };
   }
 }
 

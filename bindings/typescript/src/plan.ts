@@ -1,5 +1,6 @@
 /** What `ensure` would do, as a value. */
 import { ConfigurationError } from "./errors";
+import { planLines } from "./plan-lines";
 import type { EndpointRef } from "./spec";
 
 /** One field that differs; `null` stands for a field that is absent on that side. */
@@ -96,15 +97,8 @@ export class Plan {
     return this.#apply(this.#base, options);
   }
 
-  /** A line for the whole, and one for each field that differs. */
+  /** The plan as a diff, as Python prints it: what would change, what it costs, and the counts. */
   toString(): string {
-    const line = (sign: string, { path, before, after }: Change): string =>
-      `  ${sign} ${path}: ${JSON.stringify(before)} -> ${JSON.stringify(after)}`;
-    return [
-      `${this.action} ${this.projectSlug}/${this.workloadSlug}`,
-      ...this.changes.map((change) => line("~", change)),
-      ...this.conflicts.map((change) => `${line("!", change)} (cannot change in place)`),
-      ...this.notes.map((note) => `  note: ${note}`),
-    ].join("\n");
+    return planLines(this).join("\n");
   }
 }

@@ -254,6 +254,11 @@ cases("plans.json", async (row) => {
   }
 });
 
+cases("plan_texts.json", (row) => {
+  const plan = new sdk.Plan({ base: null, ...row.plan });
+  assert.deepEqual(String(plan).split("\n"), row.text);
+});
+
 cases("exports.json", async (row) => {
   const double = await Double.start(() => answer([row.live]));
   const mgmt = management(double, { sdkToken: "ik_sdk_own" });
