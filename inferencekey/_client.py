@@ -52,7 +52,7 @@ class Bound:
 
     def _handle(self) -> Held:
         """The core's object of this process, with connections of its own."""
-        forks = _ffi.Process.forks
+        forks = _ffi.forks
         native = self._natives.get(forks)
         if native is None:
             # Of two threads that come here at once, both go on with what one of them made.
@@ -185,7 +185,7 @@ class Client(Bound, Closing):
         calls raise ConfigurationError `client_closed`. Closing again does nothing.
         """
         self._closed = True
-        native = self._natives.get(_ffi.Process.forks)
+        native = self._natives.get(_ffi.forks)
         if native is not None:
             _ffi.client_close(native)
 

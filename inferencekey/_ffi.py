@@ -71,14 +71,13 @@ def version() -> str:
     return ffi.string(lib.ikey_version()).decode("ascii")
 
 
-class Process:
-    """Counts the forks up to now: a handle is good in the process that made it."""
-
-    forks = 0
+# How often this process was forked off another: a handle is good in the process that made it.
+forks = 0
 
 
 def _forked() -> None:
-    Process.forks += 1
+    global forks
+    forks += 1
 
 
 os.register_at_fork(after_in_child=_forked)
@@ -355,11 +354,11 @@ class Raw:
 
     def __init__(self, given: Held) -> None:
         self._given = given
-        self._forks = Process.forks
+        self._forks = forks
 
     def __call__(self) -> memoryview:
         """All bytes. Raises InternalError without memory for them, ForkedError in a child."""
-        if self._forks != Process.forks:
+        if self._forks != forks:
             raise _errors.ForkedError(
                 "embed: `.raw` of a result from before the fork of this process can only be read "
                 "there"

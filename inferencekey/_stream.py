@@ -5,11 +5,10 @@ from __future__ import annotations
 from io import BytesIO
 from operator import length_hint
 
-from inferencekey import _marshal
+from inferencekey import _ffi, _marshal
 from inferencekey._account import Accounted
 from inferencekey._closing import Closing
 from inferencekey._errors import ApiError, ForkedError, InferenceKeyError, TruncatedWarning
-from inferencekey._ffi import Process
 from inferencekey._results import Partial, TextChunk
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
@@ -17,8 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, NoReturn
-
-    from inferencekey import _ffi
 
 
 class Stream(Accounted):
@@ -35,7 +32,7 @@ class Stream(Accounted):
     )
 
     def _begin(self) -> None:
-        self._forks = Process.forks
+        self._forks = _ffi.forks
         # Chunks that the core has handed over and the caller has not.
         self._batch: Iterator[TextChunk] = iter(())
         # The texts of all chunks so far, by batch: a long answer's raw bytes would be a multiple
@@ -119,7 +116,7 @@ class TextStream(Stream, Closing):
         return self
 
     def __next__(self) -> TextChunk:
-        if self._forks != Process.forks:
+        if self._forks != _ffi.forks:
             self._refuse_forked()
         while True:
             for chunk in self._batch:

@@ -72,8 +72,8 @@ class Window:
     def refuse_forked(self) -> None:
         """Raises ForkedError where the map was begun in another process."""
         if self._forks is None:
-            self._forks = _ffi.Process.forks
-        if self._forks != _ffi.Process.forks:
+            self._forks = _ffi.forks
+        if self._forks != _ffi.forks:
             raise ForkedError(
                 "map: it was begun before the fork of this process",
                 operation="map",

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from inferencekey import _ffi
 from inferencekey._async.operation import AsyncOperation
 from inferencekey._closing import AsyncClosing
 from inferencekey._errors import InferenceKeyError
-from inferencekey._ffi import Process
 from inferencekey._stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from typing import Any, NoReturn
 
-    from inferencekey import _ffi
     from inferencekey._client import Bound
     from inferencekey._results import TextChunk
 
@@ -52,13 +51,13 @@ class AsyncTextStream(Stream, AsyncClosing):
         return self
 
     async def __anext__(self) -> TextChunk:
-        if self._forks != Process.forks:
+        if self._forks != _ffi.forks:
             self._refuse_forked()
-        if self._operation is None:
-            await self._open()
         while True:
             for chunk in self._batch:
                 return chunk
+            if self._operation is None:
+                await self._open()
             event = await self._event()
             if event is None:
                 raise StopAsyncIteration
