@@ -39,16 +39,33 @@ def taken(call: Callable[[], object]) -> tuple[int, int]:
 
 def crossings(call: Callable[[], object]) -> int:
     """How often Python enters the core in a call, on this thread."""
-    entered = 0
 
-    def seen(frame: FrameType, event: str, function: Any) -> None:
-        nonlocal entered
-        entered += event == "c_call" and function.__name__.startswith("ikey_")
+    def is_crossing(frame: FrameType, event: str, function: Any) -> bool:
+        return event == "c_call" and function.__name__.startswith("ikey_")
 
-    sys.setprofile(seen)
+    return _events(call, is_crossing)
+
+
+def python_calls(call: Callable[[], object]) -> int:
+    """How often a call runs a function of the package, or a coroutine goes on, on this thread."""
+
+    def is_ours(frame: FrameType, event: str, _: object) -> bool:
+        return event == "call" and frame.f_globals["__name__"].startswith("inferencekey")
+
+    return _events(call, is_ours)
+
+
+def _events(call: Callable[[], object], counts: Callable[[FrameType, str, Any], bool]) -> int:
+    seen = 0
+
+    def take(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal seen
+        seen += counts(frame, event, argument)
+
+    sys.setprofile(take)
     call()
     sys.setprofile(None)
-    return entered
+    return seen
 
 
 def peak(call: Callable[[], object]) -> int:
@@ -91,6 +108,7 @@ def blocking(origin: str, body_bytes: int) -> dict[str, float]:
         "unary: system calls": system_calls / CALLS,
         "unary: allocations": allocations / CALLS,
         "unary: crossings": crossings(repeated(unary)) / CALLS,
+        "unary: functions in Python": python_calls(repeated(unary)) / CALLS,
     }
     for _ in range(SHORT_STREAMS):
         chunks = stream()
@@ -98,6 +116,7 @@ def blocking(origin: str, body_bytes: int) -> dict[str, float]:
     found["stream: system calls per chunk"] = system_calls / chunks
     found["stream: allocations per chunk"] = allocations / chunks
     found["stream: crossings per chunk"] = crossings(stream) / chunks
+    found["stream: functions in Python per chunk"] = python_calls(stream) / chunks
     embed()
     found["embed: peak memory per byte of the answer"] = peak(embed) / body_bytes
     return found
@@ -115,6 +134,7 @@ def asynchronous(origin: str) -> dict[str, float]:
     found = {
         "async unary: system calls": system_calls / CALLS,
         "async unary: crossings": crossings(repeated(unary)) / CALLS,
+        "async unary: functions in Python": python_calls(repeated(unary)) / CALLS,
     }
     loop.close()
     return found
