@@ -5,7 +5,7 @@ import { checkPrompts, type MapError, type MapParams, type MapResult, mapped, ty
 import { CALL, CHAT, DATA_CLIENT, EMBED, ENDPOINT, MAP, type Names, STREAM } from "./names";
 import { guarded, type NativeClient } from "./native";
 import { call } from "./operation";
-import { type Clocks, renamed, withClocks } from "./options";
+import { type Clocks, checkSignal, refuseUnknown, renamed, withClocks } from "./options";
 import { Embeddings, type EmbedHead, type EmbedResult, Text, type TextHead, type TextResult } from "./results";
 import type { Retry } from "./retry";
 import { TextStream } from "./stream";
@@ -153,7 +153,9 @@ export class Endpoint extends Handle {
   ): AsyncGenerator<MapResult | MapError, void, unknown> {
     checkPrompts(prompts);
     const { request, signal } = taken(params, undefined, MAP);
+    refuseUnknown("map", params, MAP);
     const window = takeWindow(request);
+    checkSignal(signal);
     const send = async (prompt: Prompt, stop: AbortSignal): Promise<Text> => {
       const course = this.course(stop);
       const asked = typeof prompt === "string" ? { prompt } : { messages: prompt };

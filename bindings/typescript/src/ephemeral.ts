@@ -6,7 +6,7 @@ import { Lease } from "./lease";
 import { EPHEMERAL } from "./names";
 import { guarded, type NativeClient } from "./native";
 import type { Course } from "./operation";
-import { milliseconds, renamed } from "./options";
+import { checkSignal, milliseconds, refuseUnknown, renamed } from "./options";
 import { checkWait, type WaitOptions, waitUntilReady } from "./readiness";
 import type { Retry } from "./retry";
 import { specToCore, type WorkloadSpec } from "./spec";
@@ -48,6 +48,7 @@ export async function ephemeral<T>(
   block: Block<T> | undefined,
 ): Promise<Ephemeral | T> {
   renamed("options", options, EPHEMERAL);
+  refuseUnknown("ephemeral", options ?? {}, EPHEMERAL);
   const { keepOnError, ...others } = options ?? {};
   checkBlock(block, keepOnError);
   const bot = await entered(courses, clients, spec, others);
@@ -64,6 +65,7 @@ async function entered(
   const fields = specToCore(spec);
   checkWait(wait);
   const lifetime = checkedLifetime(maxLifetimeMs);
+  checkSignal(signal);
   signal?.throwIfAborted();
   const client = clients.data(project ?? spec.project, apiKey);
   const address = encode("endpoint", { workload_slug: spec.slug });

@@ -3,7 +3,6 @@ import { setMaxListeners } from "node:events";
 
 import type { ChatParams, Message } from "./data";
 import { ConfigurationError, InferenceKeyError, ValidationError } from "./errors";
-import { MAP } from "./names";
 import type { TextResult } from "./results";
 
 /** A text, or the messages of a conversation. */
@@ -38,11 +37,6 @@ export interface Window {
 
 /** Takes what a map goes by out of `request`, whose other keys are those of every call; checked now, not at the first item. */
 export function takeWindow(request: Record<string, unknown>): Window {
-  const unknown = Object.keys(request).find((name) => !Object.values(MAP).includes(name));
-  if (unknown !== undefined) {
-    const hint = `known: ${Object.keys(MAP).join(", ")}`;
-    throw new ValidationError(`map: \`${unknown}\` is not known here`, { ...REFUSED, field: unknown, hint });
-  }
   const { concurrency, ordered, onError } = request as Partial<Window>;
   for (const name of ["concurrency", "ordered", "onError"]) delete request[name];
   return checked({ concurrency: concurrency ?? 32, ordered: ordered ?? true, onError: onError ?? "raise" });

@@ -1,7 +1,8 @@
 /** One running call of the core. */
-import { fromCore, InferenceKeyError, ValidationError } from "./errors";
+import { fromCore, InferenceKeyError } from "./errors";
 import { encodeApart, type Request } from "./json";
 import type { NativeClient, NativeEvent } from "./native";
+import { checkSignal } from "./options";
 import { ports, type Receiver } from "./port";
 import { type Notice, type Retry, tellRetry } from "./retry";
 
@@ -132,17 +133,6 @@ export class Operation implements Receiver {
     this.#paused = paused;
     ports().pause(this.#tag, paused);
   }
-}
-
-/** A controller in place of its signal is a mistake that would leave the call without an end. */
-function checkSignal(signal: unknown): void {
-  if (signal === undefined || signal === null) return;
-  if (typeof (signal as AbortSignal).throwIfAborted === "function") return;
-  throw new ValidationError("`signal` must be an AbortSignal", {
-    code: "invalid_argument",
-    field: "signal",
-    hint: "give `controller.signal`, or `AbortSignal.timeout(ms)`",
-  });
 }
 
 /** What is to be done when a signal is aborted. One listener for all: Node warns of the eleventh of a signal. */

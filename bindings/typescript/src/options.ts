@@ -55,6 +55,29 @@ function foreign(what: string, key: string, names: Names): string {
   });
 }
 
+/** Refuses what the core would see too late, or not at all. */
+export function refuseUnknown(operation: string, given: object, names: Names): void {
+  const unknown = Object.keys(given).find((key) => !Object.hasOwn(names, key));
+  if (unknown === undefined) return;
+  throw new ValidationError(`${operation}: \`${unknown}\` is not known here`, {
+    code: "invalid_argument",
+    operation,
+    field: unknown,
+    hint: `known: ${Object.keys(names).join(", ")}`,
+  });
+}
+
+/** A controller in place of its signal is a mistake that would leave the call without an end. */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined || signal === null) return;
+  if (typeof (signal as AbortSignal).throwIfAborted === "function") return;
+  throw new ValidationError("`signal` must be an AbortSignal", {
+    code: "invalid_argument",
+    field: "signal",
+    hint: "give `controller.signal`, or `AbortSignal.timeout(ms)`",
+  });
+}
+
 /** JSON has no infinity, and null would mean "as the client has it": 285,000 years. */
 const NEVER_MS = 2 ** 53;
 
