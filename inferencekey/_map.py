@@ -103,6 +103,7 @@ class TextMap(Iterator[Item], Closing):
             raise
         except InferenceKeyError as error:
             self._window.fail(index, error.with_traceback(None))
+            self._drop()
 
     def _receive(self, wait_ms: int) -> None:
         """Takes what has come, and waits at most so long for the first of it."""
@@ -115,6 +116,13 @@ class TextMap(Iterator[Item], Closing):
                     self._told.take_notice(event.head)
                 else:
                     self._window.settle(event.tag, event)
+                    self._drop()
+
+    def _drop(self) -> None:
+        """Ends on the wire what will never be given."""
+        if self._queue is not None:
+            for index in self._window.dropped():
+                self._queue.cancel(index)
 
     def _take(self, wait_ms: int) -> tuple[list[_ffi.Event], bool]:
         if self._queue is None or self._is_closed:

@@ -35,6 +35,7 @@ class Window:
         "_arrived",
         "_concurrency",
         "_drawn",
+        "_dropped",
         "_failure",
         "_forks",
         "_given",
@@ -62,6 +63,7 @@ class Window:
         self._is_ordered = ordered
         self._raises = on_error == "raise"
         self._drawn = self._given = 0
+        self._dropped: set[int] = set()
         self._sent: dict[int, Prompt] = {}
         # Items in the order of their arrival, by the index of their prompt.
         self._arrived: dict[int, MapResult | InferenceKeyError] = {}
@@ -105,12 +107,15 @@ class Window:
 
     def settle(self, index: int, event: _ffi.Event) -> None:
         """What the core says about a prompt that was sent."""
+        if index not in self._sent:
+            # The end of one that is over, or that nobody wants any more.
+            return
         if event.kind == _ffi.ERROR:
             self.fail(index, _ffi.exception(_marshal.decode(event.head)))
         elif event.kind != _ffi.END:
             prompt = self._sent.pop(index)
             self._arrived[index] = text_result(event, MapResult)._to(index, prompt)
-        elif index in self._sent:
+        else:
             self.fail(index, InternalError("generate_text: it ended without a result"))
 
     def fail(self, index: int, error: InferenceKeyError) -> None:
@@ -120,8 +125,16 @@ class Window:
         error.prompt = self._sent.pop(index)
         self._arrived[index] = error
         if self._raises:
-            # What came after it would never be given.
             self._is_drawn_out = True
+            never = [sent for sent in self._sent if sent > index or not self._is_ordered]
+            for sent in never:
+                del self._sent[sent]
+            self._dropped.update(never)
+
+    def dropped(self) -> set[int]:
+        """The prompts, by index, whose answers nobody waits for any more; each is told once."""
+        dropped, self._dropped = self._dropped, set()
+        return dropped
 
     def next(self) -> Any:
         """The item whose turn it is; None if it has not arrived.

@@ -9,6 +9,7 @@ from inferencekey._async import calls
 from inferencekey._async.client import AsyncClient
 from inferencekey._async.documented import like
 from inferencekey._async.map import AsyncTextMap
+from inferencekey._async.source import Source
 from inferencekey._async.stream import AsyncTextStream
 from inferencekey._chat import chat_request, text_result
 from inferencekey._data import (
@@ -129,7 +130,7 @@ class AsyncEndpoint(Address):
         request = chat_request("map", None, None, temperature, max_tokens, timeout)
         window = opened(self, request, concurrency, ordered, on_error)
         if isinstance(prompts, AsyncIterable):
-            return AsyncTextMap(self, aiter(prompts), window)
+            return AsyncTextMap(self, Source(aiter(prompts)), window)
         return AsyncTextMap(self, iterated(prompts), window)
 
     @like(Endpoint.embed)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from inferencekey import _ffi, _marshal
 from inferencekey._async.port import port
+from inferencekey._async.source import Source
 from inferencekey._closing import AsyncClosing
 from inferencekey._errors import ConfigurationError, InferenceKeyError, ValidationError
 from inferencekey._window import another_reads
@@ -49,6 +50,7 @@ class Requests:
             raise
         except InferenceKeyError as error:
             self._window.fail(index, error.with_traceback(None))
+            self._drop()
         else:
             self._sent[tag] = index
 
@@ -60,36 +62,35 @@ class Requests:
             except BaseException as raised:
                 self._failure = raised
         else:
-            self._window.settle(self._sent[event.tag], event)
-            if event.is_last:
-                del self._sent[event.tag]
+            index = (self._sent.pop if event.is_last else self._sent.__getitem__)(event.tag)
+            self._window.settle(index, event)
+            self._drop()
         self.wake()
+
+    def _drop(self) -> None:
+        """Ends on the wire what will never be given."""
+        dropped = self._window.dropped()
+        for tag in [tag for tag, index in self._sent.items() if index in dropped]:
+            del self._sent[tag]
+            self._port.cancel(tag)
 
     def raise_failure(self) -> None:
         """Raises what a hook raised meanwhile."""
         if self._failure is not None:
             raise self._failure
 
-    async def wait(self, drawing: asyncio.Future[Prompt] | None) -> None:
-        """Until something has come, or been drawn, or `wake` is called."""
-        self._waiter = waiter = asyncio.get_running_loop().create_future()
-
-        def drawn(_: object) -> None:
-            _set(waiter)
-
-        if drawing is not None:
-            drawing.add_done_callback(drawn)
+    async def wait(self) -> None:
+        """Until something has come, or `wake` is called."""
+        self._waiter = asyncio.get_running_loop().create_future()
         try:
-            await waiter
+            await self._waiter
         finally:
             self._waiter = None
-            if drawing is not None:
-                drawing.remove_done_callback(drawn)
 
     def wake(self) -> None:
         """Ends a wait."""
-        if self._waiter is not None:
-            _set(self._waiter)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def cancel(self) -> None:
         """Ends them on the wire. Never blocks."""
@@ -113,15 +114,11 @@ class AsyncTextMap(AsyncIterator[Item], AsyncClosing):
     when the object is dropped. It belongs to the loop in which it is first iterated over.
     """
 
-    def __init__(
-        self, bound: Bound, prompts: Iterator[Prompt] | AsyncIterator[Prompt], window: Window
-    ) -> None:
+    def __init__(self, bound: Bound, prompts: Iterator[Prompt] | Source, window: Window) -> None:
         self._bound = bound
         self._prompts = prompts
         self._window = window
         self._requests: Requests | None = None
-        # The next prompt of an async iterable, while it is awaited.
-        self._drawing: asyncio.Future[Prompt] | None = None
         self._is_read = False
         self._is_closed = False
 
@@ -158,24 +155,17 @@ class AsyncTextMap(AsyncIterator[Item], AsyncClosing):
             if item is not None:
                 return item
             if not has_drawn:
-                await requests.wait(self._drawing)
+                await requests.wait()
         window.finish()
         raise StopAsyncIteration
 
     def _draw(self, requests: Requests) -> bool:
         """Draws a prompt, or finds that there are no more; False while it has to be awaited."""
+        if isinstance(self._prompts, Source) and not self._prompts.is_ready(requests.wake):
+            return False
         try:
-            if isinstance(self._prompts, Iterator):
-                prompt = next(self._prompts)
-            elif self._drawing is None:
-                self._drawing = asyncio.ensure_future(anext(self._prompts))
-                return False
-            elif not self._drawing.done():
-                return False
-            else:
-                drawn, self._drawing = self._drawing, None
-                prompt = drawn.result()
-        except (StopIteration, StopAsyncIteration):
+            prompt = next(self._prompts)
+        except StopIteration:
             self._window.end()
         except Exception as failure:
             # The caller's own. It comes out in its place, behind what was drawn before it.
@@ -187,26 +177,14 @@ class AsyncTextMap(AsyncIterator[Item], AsyncClosing):
     def close(self) -> None:
         """End what is on its way, on the wire too. Never blocks; closing again does nothing."""
         self._is_closed = True
+        if isinstance(self._prompts, Source):
+            self._prompts.close()
         self._prompts = iter(())
-        if self._drawing is not None:
-            # If it has failed meanwhile, the loop does not complain either.
-            self._drawing.cancel()
         if self._requests is not None:
             self._requests.cancel()
-
-    def __del__(self) -> None:
-        # On any thread, perhaps. The requests end by themselves.
-        drawing = getattr(self, "_drawing", None)
-        if drawing is not None and not drawing.get_loop().is_closed():
-            drawing.get_loop().call_soon_threadsafe(drawing.cancel)
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("an AsyncTextMap is neither copied nor pickled: it has connections")
 
     def __repr__(self) -> str:
         return f"<AsyncTextMap {'ended' if self._is_closed else 'open'}, {self._window!r}>"
-
-
-def _set(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)

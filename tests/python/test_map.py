@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
@@ -542,18 +543,18 @@ def test_an_iterable_that_fails_when_nobody_asks_any_more_is_not_complained_abou
 
     async def main(double: Double) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, found: complaints.append(found))
-        left = asyncio.Event()
+        left, failed = asyncio.Event(), asyncio.Event()
 
         async def prompts() -> AsyncIterator[str]:
             yield "p0"
             await left.wait()
+            failed.set()
             raise ZeroDivisionError
 
         items = async_endpoint(double).map(prompts())
         assert (await items.__anext__()).text == "p0"
         left.set()
-        while not items._drawing or not items._drawing.done():
-            await asyncio.sleep(0)
+        await failed.wait()
         await items.aclose()
         del items
         gc.collect()
@@ -561,6 +562,72 @@ def test_an_iterable_that_fails_when_nobody_asks_any_more_is_not_complained_abou
     with Double(echo) as double:
         asyncio.run(main(double))
     assert complaints == []
+
+
+def test_an_async_iterable_runs_in_one_task() -> None:
+    """A timeout around its `yield`s ends what it waits for, as in a plain `async for`."""
+
+    async def prompts() -> AsyncIterator[str]:
+        task = asyncio.current_task()
+        for text in ["a", "b", "c"]:
+            assert asyncio.current_task() is task
+            yield text
+
+    async def main(double: Double) -> list[str]:
+        return [item.text async for item in async_endpoint(double).map(prompts())]
+
+    with Double(echo) as double:
+        assert asyncio.run(main(double)) == ["a", "b", "c"]
+
+
+class Countdown:
+    """An iterator that is no iterable."""
+
+    def __init__(self) -> None:
+        self.left = 3
+
+    def __next__(self) -> str:
+        self.left -= 1
+        if self.left < 0:
+            raise StopIteration
+        return str(self.left)
+
+
+class Counted:
+    """An iterable over one."""
+
+    def __iter__(self) -> Any:
+        return Countdown()
+
+
+def test_an_iterator_needs_no_more_than_next(bot: Bot) -> None:
+    """As for a plain `for`."""
+    with Double(echo) as double:
+        assert [item.text for item in bot(double).map(Counted())] == ["2", "1", "0"]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_after_an_error_what_would_never_be_given_ends_on_the_wire(bot: Bot, ordered: bool) -> None:
+    """At once, while an earlier prompt is still waited for."""
+    late = threading.Event()
+
+    def respond(request: Request) -> Any:
+        if asked(request) == "first" and ordered:
+            return [Until(late), echo(request)]
+        return answer(b"", 400) if asked(request) == "bad" else [HANG]
+
+    def release(double: Double) -> None:
+        try:
+            double.journal.wait_for_requests(4)
+            left(double)
+        finally:
+            late.set()
+
+    with Double(respond) as double, ThreadPoolExecutor(1) as thread:
+        released = thread.submit(release, double)
+        with pytest.raises(ValidationError):
+            list(bot(double).map(["first", "bad", "hang 0", "hang 1"], ordered=ordered))
+        released.result(20)
 
 
 @pytest.mark.parametrize("is_async", [True, False])
@@ -612,9 +679,13 @@ def test_a_long_map_keeps_nothing_of_what_it_gave() -> None:
 
     async def main(double: Double) -> None:
         items = async_endpoint(double).map(texts(100), concurrency=5)
-        assert [item.text async for item in items] == texts(100)
-        assert not port("test")._receivers
-        assert not [name for name, kept in vars(items).items() if kept and isinstance(kept, dict)]
+        async for item in items:
+            requests, window = items._requests, items._window
+            assert requests is not None
+            kept = (requests._sent, window._sent, window._arrived, port("test")._receivers)
+            assert max(len(one) for one in kept) <= 5, item.text
+        assert item.text == texts(100)[-1]
+        assert not any(kept)
 
     with Double(echo) as double:
         asyncio.run(main(double))
