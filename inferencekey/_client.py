@@ -38,7 +38,7 @@ class Bound:
 
     _on_retry: Callable[[Retry], None] | None
 
-    def _bind(self, options: bytes, secrets: dict[str, Secret]) -> None:
+    def _bind(self, options: _marshal.Encoded, secrets: dict[str, Secret]) -> None:
         """Makes the core's object. Everything that can fail about the configuration fails here."""
         # The configuration as a JSON object, and further members of it that nobody is to see.
         self._options = options
@@ -194,7 +194,7 @@ class Client(Bound, Closing):
         # another process has to give the token, and nothing else of the configuration.
         facts = self._facts()
         resolved = {"from_env": True, "base_url": facts["base_url"], "project": facts["project"]}
-        options = _marshal.encode("client", {**_marshal.decode(self._options), **resolved})
+        options = _marshal.encode("client", {**_marshal.decode(self._options.json), **resolved})
         return {**super().__getstate__(), "_options": options}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -220,7 +220,7 @@ def client_options(
     ca_bundle: str | os.PathLike[str] | None,
     allow_http: bool,
     cold_start: float | None = None,
-) -> bytes:
+) -> _marshal.Encoded:
     """The core's client options, but for the secrets."""
     options = _marshal.Request(
         plane=plane,

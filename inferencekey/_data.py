@@ -151,7 +151,7 @@ def data_client_beside(
     own = {"plane": "data", "from_env": True, "base_url": client._facts()["base_url"]}
     twin = kind.__new__(kind)
     twin._on_retry = client._on_retry
-    options = {**_marshal.decode(client._options), **own, "project": project}
+    options = {**_marshal.decode(client._options.json), **own, "project": project}
     secrets = {"api_key": api_key, "environment": environment(b"INFERENCEKEY_API_KEY")}
     twin._bind(_marshal.encode("client", options), secrets)
     return twin

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
+    from inferencekey._marshal import Encoded
     from inferencekey._native import Held
     from inferencekey._retry import Retry
     from inferencekey._secret import Secret
@@ -207,18 +208,20 @@ class Operation(Told):
 
 
 def submit(
-    client: Held, name: str, request: bytes, on_retry: Callable[[Retry], None] | None
+    client: Held, name: str, request: Encoded, on_retry: Callable[[Retry], None] | None
 ) -> Operation:
     """Checks the request; nothing is sent before the first event is asked for."""
     native, op = _held(), name.encode("ascii")
-    _check(lib.ikey_py_op_submit(client, op, len(op), request, len(request), native), native)
+    _check(
+        lib.ikey_py_op_submit(client, op, len(op), request.json, len(request.json), native), native
+    )
     return Operation(native, on_retry)
 
 
 def result(
     client: Held,
     name: str,
-    request: bytes,
+    request: Encoded,
     on_retry: Callable[[Retry], None] | None,
     on_create: Callable[[dict[str, Any]], None] | None = None,
     grace_ms: int = 0,
@@ -231,7 +234,9 @@ def result(
     """
     given, op, running = _held(), name.encode("ascii"), None
     try:
-        status = lib.ikey_py_op_result(client, op, len(op), request, len(request), SLICE_MS, given)
+        status = lib.ikey_py_op_result(
+            client, op, len(op), request.json, len(request.json), SLICE_MS, given
+        )
         if status != OK or not given.is_empty:
             running = Operation(given, on_retry)
             running.on_create = on_create
@@ -261,11 +266,11 @@ class Queue:
         self._filled = ffi.new("size_t *", 0)
         _check(lib.ikey_py_queue_new(descriptor, native), native)
 
-    def submit(self, client: Held, name: str, request: bytes, tag: int) -> None:
+    def submit(self, client: Held, name: str, request: Encoded, tag: int) -> None:
         """Starts an operation, whose events bring the tag, up to one of kind END or ERROR."""
         refused, op = self._refused, name.encode("ascii")
         status = lib.ikey_py_queue_submit(
-            self._native, client, op, len(op), request, len(request), tag, refused
+            self._native, client, op, len(op), request.json, len(request.json), tag, refused
         )
         _check(status, refused)
 

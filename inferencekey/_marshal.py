@@ -34,15 +34,13 @@ _LONG_TEXT = 16384
 _ESCAPES = [(letter, quoted(letter)[1:-1]) for letter in ("\\", '"', *map(chr, range(32)))]
 
 
-def _text(text: str) -> str:
-    """The text as a JSON string; a long one six times as fast as the encoder of `json` does it."""
-    if len(text) < _LONG_TEXT:
-        return quoted(text)
+def _escaped(text: str) -> str:
+    """A long text as it stands in a JSON string, six times as fast as the encoder of `json`."""
     for letter, escape in _ESCAPES:
         # To look for one is much faster than to count them.
         if letter in text:
             text = text.replace(letter, escape)
-    return f'"{text}"'
+    return text
 
 
 class _Scalars(dict[type, "Callable[[Any], str]"]):
@@ -52,13 +50,13 @@ class _Scalars(dict[type, "Callable[[Any], str]"]):
 
     def __missing__(self, kind: type) -> Callable[[Any], str]:
         if issubclass(kind, str):  # An enum's member, for example.
-            return lambda text: _text(str.__str__(text))
+            return lambda text: quoted(str.__str__(text))
         raise KeyError(kind)
 
 
 _SCALARS = _Scalars(
     {
-        str: _text,
+        str: quoted,
         int: int.__repr__,
         float: _finite,
         bool: {True: "true", False: "false"}.__getitem__,
@@ -76,13 +74,17 @@ class Request(dict[str, object]):
         return f"<request: {', '.join(self)}>"
 
 
-class Encoded(bytes):
+class Encoded:
     """A request as JSON, with the same care."""
 
-    __slots__ = ()
+    # It is not of the type bytes, since such a type could only be made of a copy.
+    __slots__ = ("json",)
+
+    def __init__(self, json: bytes) -> None:
+        self.json = json
 
     def __repr__(self) -> str:
-        return f"<{len(self)} bytes of JSON>"
+        return f"<{len(self.json)} bytes of JSON>"
 
 
 def encode(operation: str, request: Mapping[str, object] | Encoded) -> Encoded:
@@ -103,7 +105,7 @@ def extended(operation: str, request: Encoded, more: Mapping[str, object]) -> En
     """The JSON of a request that has members, with `more` of them behind."""
     if not more:
         return request
-    return Encoded(b"".join((request[:-1], b",", encode(operation, more)[1:])))
+    return Encoded(b"".join((request.json[:-1], b",", encode(operation, more).json[1:])))
 
 
 def _encoded(operation: str, request: Mapping[str, object]) -> Encoded:
@@ -111,7 +113,10 @@ def _encoded(operation: str, request: Mapping[str, object]) -> Encoded:
         # Most requests are a few scalars, which take a fifth of the encoder's time this way.
         pieces, before = ["{"], '"'
         for name, value in request.items():
-            pieces += before, name, '":', _SCALARS[type(value)](value)
+            if type(value) is str and len(value) >= _LONG_TEXT:
+                pieces += before, name, '":"', _escaped(value), '"'
+            else:
+                pieces += before, name, '":', _SCALARS[type(value)](value)
             before = ',"'
         pieces.append("}")
         return Encoded("".join(pieces).encode())

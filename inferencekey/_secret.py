@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import NoReturn
 
+    from inferencekey._marshal import Encoded
+
 # A codec is a module. Loaded now, it needs no descriptor when a client is made.
 codecs.lookup("utf-16-le")
 
@@ -90,7 +92,7 @@ def environment(*own: bytes) -> Secret:
     return Secret(written(taken).encode())
 
 
-def with_secrets(options: bytes, secrets: Mapping[str, Secret]) -> Secret:
+def with_secrets(options: Encoded, secrets: Mapping[str, Secret]) -> Secret:
     """The non-empty JSON object `options` with the secrets under further keys.
 
     Raises ValidationError for a token that is no text.
@@ -99,4 +101,4 @@ def with_secrets(options: bytes, secrets: Mapping[str, Secret]) -> Secret:
         if isinstance(secret, NoText):
             raise ValidationError(f"`{name}` must be a string, not {secret.kind}", field=name)
     members = (b',"%b":%b' % (name.encode("ascii"), s.reveal()) for name, s in secrets.items())
-    return Secret(options[:-1] + b"".join(members) + b"}")
+    return Secret(options.json[:-1] + b"".join(members) + b"}")

@@ -48,7 +48,7 @@ def _fields(operation: str, spec: WorkloadSpec) -> dict[str, Any]:
     values = {name: getattr(spec, name) for name in WorkloadSpec.__dataclass_fields__}
     given = _marshal.Request((name, value) for name, value in values.items() if value is not None)
     encoded = _marshal.encode(operation, _marshal.Request(spec=given))
-    fields: dict[str, Any] = _marshal.decode(encoded)["spec"]
+    fields: dict[str, Any] = _marshal.decode(encoded.json)["spec"]
     return fields
 
 

@@ -20,6 +20,7 @@ from inferencekey._errors import InferenceKeyError, InternalError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from inferencekey._marshal import Encoded
     from inferencekey._native import Held
 
 
@@ -61,7 +62,7 @@ class Port:
         """Do its events come on this loop?"""
         return self._loop() is loop
 
-    def submit(self, client: Held, name: str, request: bytes, receiver: Receiver) -> int:
+    def submit(self, client: Held, name: str, request: Encoded, receiver: Receiver) -> int:
         """Starts an operation whose events the receiver gets; its tag."""
         tag = next(self._tags)
         self._queue.submit(client, name, request, tag)

@@ -32,6 +32,7 @@ from inferencekey import (
     _ffi,
 )
 from inferencekey._chat import text_result
+from inferencekey._marshal import encode
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -459,9 +460,10 @@ def test_answers_of_every_size_arrive_whole_and_small_ones_leave_nothing_to_free
     empty = []
     with Double(*answers) as double:
         handle = endpoint(double)._handle()
+        request = encode("generate_text", {"prompt": "Hi"})
         for length in lengths:
             _ffi._spare.clear()
-            event = _ffi.result(handle, "generate_text", b'{"prompt":"Hi"}', None)
+            event = _ffi.result(handle, "generate_text", request, None)
             assert event is not None
             # Room that comes back is empty: there is nothing in it that had to be freed.
             empty.append(len(_ffi._spare))

@@ -155,7 +155,7 @@ def test_what_is_no_json_is_named_with_what_makes_json_of_it(
 @given(JSON)
 def test_every_json_value_arrives_as_it_is(value: object) -> None:
     """Integers of any size, floats bit for bit, every character, order of keys."""
-    text = encode("ensure", {"config": value})
+    text = encode("ensure", {"config": value}).json
     assert decode(text) == {"config": value}
     # repr tells 1 from 1.0 and from True, and 0.0 from -0.0; equality does not.
     assert repr(decode(text)) == repr({"config": value})
@@ -164,14 +164,15 @@ def test_every_json_value_arrives_as_it_is(value: object) -> None:
 @given(JSON)
 def test_requests_are_compact_utf8(value: object) -> None:
     """What is sent has no blank and no escape that it does not need (wire.md 2.2)."""
-    text = encode("ensure", {"config": value}).decode()
+    text = encode("ensure", {"config": value}).json.decode()
     assert text == json.dumps({"config": value}, ensure_ascii=False, separators=(",", ":"))
 
 
 def test_128_levels_are_allowed() -> None:
     """The limit itself is no error."""
     assert (
-        encode("ensure", {"config": nested(128)}) == b'{"config":' + b"[" * 128 + b"]" * 128 + b"}"
+        encode("ensure", {"config": nested(128)}).json
+        == b'{"config":' + b"[" * 128 + b"]" * 128 + b"}"
     )
 
 
@@ -184,7 +185,7 @@ def test_kin_of_json_types_are_taken_for_their_value() -> None:
         "tuple": (1, 2),
         "ordered": OrderedDict(b=1, a=2),
     }
-    assert decode(encode("ensure", {"config": value})) == {
+    assert decode(encode("ensure", {"config": value}).json) == {
         "config": {
             "enum": "vllm",
             "level": 1,
@@ -198,7 +199,9 @@ def test_kin_of_json_types_are_taken_for_their_value() -> None:
 def test_the_same_value_twice_is_no_cycle() -> None:
     """Sharing is fine; only holding oneself is not."""
     shared = {"a": 1}
-    assert decode(encode("ensure", {"config": [shared, shared]})) == {"config": [shared, shared]}
+    assert decode(encode("ensure", {"config": [shared, shared]}).json) == {
+        "config": [shared, shared]
+    }
 
 
 # Seconds, milliseconds.
@@ -247,7 +250,7 @@ import sys
 if sys.argv[1] == "without":
     sys.modules["_json"] = None
 from inferencekey._marshal import decode, encode
-print(bytes(encode("x", {"text": "ä\\n\\x7f", "all": [1, 2.5, None, True, {"a": []}]})))
+print(encode("x", {"text": "ä\\n\\x7f", "all": [1, 2.5, None, True, {"a": []}]}).json)
 print(decode(b'{"a":[1,2.50,1e400,-0,"\\\\u00e4",null,true]}'))
 """
 
