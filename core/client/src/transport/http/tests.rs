@@ -184,6 +184,31 @@ fn bytes_that_nobody_asked_for_condemn_a_connection() {
 }
 
 #[test]
+fn a_body_that_no_buffer_of_the_kernel_holds_arrives_whole() {
+    // Without a pattern that would hide pieces in the wrong order, and larger than the kernel takes in one write.
+    let body: Vec<u8> = (0_u32..4 << 20).flat_map(u32::to_le_bytes).collect();
+    let length = body.len();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let wire = wire(listener.local_addr().expect("an address").port());
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
+        read_request(&mut stream);
+        let mut arrived = vec![0; length];
+        stream.read_exact(&mut arrived).expect("the whole body");
+        stream.write_all(OK).expect("a reader");
+        arrived
+    });
+    let request =
+        Request { method: Method::POST, body: Some(body.clone().into()), ..get(Repeat::Never) };
+    assert_eq!(
+        get_from(&wire, &request).map_err(|error| error.words.clone()),
+        Ok((200, "ok".to_owned()))
+    );
+    assert!(server.join().expect("a server") == body);
+}
+
+#[test]
 fn interim_close_delimited_and_chunked_answers_are_transparent() {
     for answer in [
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".as_slice(),
