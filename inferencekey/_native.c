@@ -24,12 +24,20 @@ static void ikey_py_drop_left(ikey_py_held **places)
     }
 }
 
+// What is said of an error for which there was no room.
+static const char ikey_py_no_room[] =
+    "{\"class\":\"InternalError\",\"code\":\"internal_error\",\"message\":\"out of memory\"}";
+
 static void ikey_py_view_error(ikey_py_held *given)
 {
     const uint8_t *bytes = NULL;
     given->head_length = 0;
     ikey_error_json(given->error, &bytes, &given->head_length);
     given->head = (const char *)bytes;
+    if (bytes == NULL) {
+        given->head = ikey_py_no_room;
+        given->head_length = sizeof ikey_py_no_room - 1;
+    }
 }
 
 static void ikey_py_view_event(ikey_py_held *given)
@@ -60,7 +68,7 @@ static void ikey_py_settle(ikey_py_held *given)
     }
 }
 
-// `status`, after the views into what came with it are made. They cannot fail: the handles are new.
+// `status`, after the views into what came with it are made. They fail only where there is no room for an error.
 static int32_t ikey_py_view(ikey_py_held *given, int32_t status)
 {
     if (status < 0) {

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from inferencekey import _ffi, _marshal
 from inferencekey._async.port import port
-from inferencekey._errors import InferenceKeyError, ValidationError
+from inferencekey._errors import ForkedError, InferenceKeyError, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 # Events that nobody has asked for yet: with so many an operation stops reading from its connection,
 # and with so few it goes on.
 MOST_WAITING, FEW_WAITING = 4, 1
+# Seconds after which a caller who has not come back is taken to be busy with what it got.
+AWAY_AFTER = 0.05
 
 
 class AsyncOperation(_ffi.Told):
@@ -28,6 +31,8 @@ class AsyncOperation(_ffi.Told):
         "_arrived",
         "_failure",
         "_is_paused",
+        "_looks",
+        "_name",
         "_port",
         "_tag",
         "_waiter",
@@ -49,6 +54,8 @@ class AsyncOperation(_ffi.Told):
         self._failure: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._is_paused = False
+        self._looks = False
+        self._name = name
         self._tag = 0
         self._port = port(name)
         try:
@@ -84,7 +91,9 @@ class AsyncOperation(_ffi.Told):
         A cancelled task leaves the operation as it is: it goes on, or is freed.
         """
         if not self._arrived and not self.ended:
-            waiter = self._arrival()
+            if self._is_paused:
+                self._pause(False)
+            self._waiter = waiter = asyncio.get_running_loop().create_future()
             timer = None
             if seconds is not None:
                 timer = waiter.get_loop().call_later(seconds, self._wake)
@@ -104,17 +113,34 @@ class AsyncOperation(_ffi.Told):
             raise failure
         return None
 
-    def _arrival(self) -> asyncio.Future[None]:
-        """What is done when something has come."""
-        if self._waiter is not None:
-            raise ValidationError(
-                "another task waits for this stream: one task at a time may read it"
+    def claim(self) -> None:
+        """Raises where `next` would take an event from somebody else, who goes on undisturbed."""
+        if self._port.forks != _ffi.forks:
+            raise ForkedError(
+                f"{self._name}: it was begun before the fork of this process",
+                operation=self._name,
+                hint="begin it in the process that reads it",
             )
-        loop = asyncio.get_running_loop()
-        if not self._port.serves(loop):
-            raise ValidationError("the stream was opened in another event loop: read it there")
-        self._waiter = loop.create_future()
-        return self._waiter
+        if not self._port.serves(asyncio.get_running_loop()):
+            raise self._refusal("it was begun in another event loop: read it there")
+        if self._waiter is not None:
+            raise self._refusal("another task waits for it: one task at a time may read it")
+
+    def _refusal(self, words: str) -> ValidationError:
+        return ValidationError(f"{self._name}: {words}", operation=self._name)
+
+    def rest(self) -> None:
+        """The caller has something to do with what it got: if that takes long, it is no stall of
+        the platform's (wire.md 3.2)."""
+        if not self._looks and not self.ended:
+            self._looks = True
+            asyncio.get_running_loop().call_later(AWAY_AFTER, _look, ref(self))
+
+    def look(self) -> None:
+        """Pauses the operation if the caller has not come back."""
+        self._looks = False
+        if self._waiter is None and not self.ended and not self._is_paused:
+            self._pause(True)
 
     def _pause(self, paused: bool) -> None:
         self._is_paused = paused
@@ -143,3 +169,10 @@ class AsyncOperation(_ffi.Told):
     def __del__(self) -> None:
         if not getattr(self, "ended", True) and self._tag:
             self._port.cancel(self._tag)
+
+
+def _look(operation: ref[AsyncOperation]) -> None:
+    # The loop's timer keeps no operation alive that was dropped.
+    held = operation()
+    if held is not None:
+        held.look()

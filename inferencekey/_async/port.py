@@ -56,6 +56,7 @@ class Port:
         # Events that the core has handed over and their receivers have not got.
         self._came: Iterator[_ffi.Event] = iter(())
         self._loop = ref(loop)
+        self.forks = _ffi.forks
         loop.add_reader(self._reader, self._rung)
 
     def serves(self, loop: asyncio.AbstractEventLoop) -> bool:

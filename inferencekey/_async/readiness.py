@@ -71,6 +71,7 @@ class AsyncReadiness(Following, AsyncClosing):
             self._operation = AsyncOperation(client, "wait_until_ready", request, told)
             self._operation.before_notice = self._watcher.make_way
         operation = self._operation
+        operation.claim()
         try:
             taken = await operation.next(seconds)
         except BaseException:

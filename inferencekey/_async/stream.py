@@ -39,6 +39,7 @@ class AsyncTextStream(Stream, AsyncClosing):
 
     async def _open(self) -> AsyncTextStream:
         if self._operation is None and not self._is_closed:
+            self._forks = _ffi.forks
             self._operation = AsyncOperation(self._bound, "generate_text_stream", self._request)
             # The first event says that the response's head is good.
             self._take_opening(await self._event())
@@ -51,7 +52,7 @@ class AsyncTextStream(Stream, AsyncClosing):
         return self
 
     async def __anext__(self) -> TextChunk:
-        if self._forks != _ffi.forks:
+        if self._forks != _ffi.forks and self._operation is not None:
             self._refuse_forked()
         while True:
             for chunk in self._batch:
@@ -62,11 +63,14 @@ class AsyncTextStream(Stream, AsyncClosing):
             if event is None:
                 raise StopAsyncIteration
             self._take_batch(event)
+            if self._operation is not None:
+                self._operation.rest()
 
     async def _event(self) -> _ffi.Event | None:
         """The next event, waited for; None after the end."""
         if self._operation is None or self._is_closed:
             return None
+        self._operation.claim()
         try:
             event = await self._operation.next()
         except InferenceKeyError as error:

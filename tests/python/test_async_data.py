@@ -20,6 +20,7 @@ from double import (
     LAST_CHUNK,
     Double,
     Request,
+    Until,
     answer,
     chunk,
     chunked_head,
@@ -333,8 +334,46 @@ def test_a_stream_belongs_to_the_loop_that_opened_it() -> None:
 
     with Double([HEAD, HANG]) as double:
         stream = asyncio.run(opened(endpoint(double)))
-        with pytest.raises(ValidationError, match="another event loop"):
+        with pytest.raises(ValidationError, match="another event loop") as caught:
             asyncio.run(read_all(stream))
+        assert caught.value.operation == "generate_text_stream"
+
+
+def test_who_may_not_read_a_stream_takes_nothing_from_who_may() -> None:
+    """Another task and another loop are refused; the one that reads gets everything."""
+    refused = threading.Event()
+    rest = chunk(frames(delta("lo", "stop"), "[DONE]")) + LAST_CHUNK
+
+    async def main(bot: AsyncEndpoint) -> str:
+        stream = await bot.generate_text_stream(prompt="Hi")
+        first = asyncio.ensure_future(read_all(stream))
+        await asyncio.sleep(0)
+        with pytest.raises(ValidationError, match="another task waits"):
+            await read_all(stream)
+        with pytest.raises(ValidationError, match="another event loop"):
+            await asyncio.to_thread(asyncio.run, read_all(stream))
+        refused.set()
+        return await first
+
+    with Double([HEAD, chunk(frames(delta("Hel"))), Until(refused), rest]) as double:
+        assert asyncio.run(main(endpoint(double))) == "Hello"
+
+
+def test_what_the_caller_does_between_two_chunks_is_no_stall() -> None:
+    """The clock of silence stands still while nobody asks (wire.md 3.2)."""
+    asked = threading.Event()
+    rest = chunk(frames(delta("lo", "stop"), "[DONE]")) + LAST_CHUNK
+
+    async def main(bot: AsyncEndpoint) -> str:
+        stream = await bot.generate_text_stream(prompt="Hi", timeout=Timeouts(idle=1))
+        text = (await anext(stream)).text
+        # Longer than the silence that is allowed, and the server has nothing to say meanwhile.
+        await asyncio.sleep(1.4)
+        asyncio.get_running_loop().call_soon(asked.set)
+        return text + await read_all(stream)
+
+    with Double([HEAD, chunk(frames(delta("Hel"))), Until(asked), rest]) as double:
+        assert asyncio.run(main(endpoint(double))) == "Hello"
 
 
 def test_loops_that_are_gone_leave_neither_threads_nor_descriptors() -> None:

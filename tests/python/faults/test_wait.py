@@ -47,7 +47,7 @@ from inferencekey import (
 
 pytestmark = pytest.mark.usefixtures("either_kind")
 
-TIMEOUT = 0.4
+TIMEOUT = 0.8
 # faults.md allows 250 ms; the rest is for a busy machine.
 LATE = 5.0
 
