@@ -231,6 +231,9 @@ class EmbedResult(Answer, Accounted):
     `len(result)` counts them, `result[0]` is one as a list. `numpy.asarray(result)`, `.numpy()`
     and `.view()` read the core's own buffer, without a copy and without making lists.
 
+    `.raw` is put together when it is first read. A result that a process had before it forked
+    raises ForkedError for it in the child; its numbers are there.
+
     `usage`, `request_id` and `timing` take no part in equality, hash and repr.
     """
 
