@@ -609,16 +609,17 @@ def test_an_iterator_needs_no_more_than_next(bot: Bot) -> None:
 @pytest.mark.parametrize("ordered", [True, False])
 def test_after_an_error_what_would_never_be_given_ends_on_the_wire(bot: Bot, ordered: bool) -> None:
     """At once, while an earlier prompt is still waited for."""
-    late = threading.Event()
+    sent, late = threading.Event(), threading.Event()
 
     def respond(request: Request) -> Any:
         if asked(request) == "first" and ordered:
             return [Until(late), echo(request)]
-        return answer(b"", 400) if asked(request) == "bad" else [HANG]
+        return [Until(sent), answer(b"", 400)] if asked(request) == "bad" else [HANG]
 
     def release(double: Double) -> None:
         try:
             double.journal.wait_for_requests(4)
+            sent.set()
             left(double)
         finally:
             late.set()

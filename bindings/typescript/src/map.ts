@@ -1,5 +1,4 @@
 /** Many prompts at once: the same window as Python's `map`. */
-import { setMaxListeners } from "node:events";
 
 import type { ChatParams, Message } from "./data";
 import { ConfigurationError, InferenceKeyError, ValidationError } from "./errors";
@@ -125,13 +124,15 @@ async function* generated(
   exit: Exit,
 ): Items {
   const wake = (): void => exit.wake();
-  const stop = new AbortController();
-  // One for each request on its way is no leak.
-  setMaxListeners(0, stop.signal);
+  const onTheirWay = new Map<number, AbortController>();
+  /** Ends on the wire what is on its way behind that prompt. */
+  const endBehind = (index: number, reason?: unknown): void => {
+    for (const [number, stop] of onTheirWay) if (number > index) stop.abort(reason);
+  };
   let aborted: { reason: unknown } | undefined;
   const abort = (): void => {
     aborted = { reason: signal?.reason };
-    stop.abort(signal?.reason);
+    endBehind(-1, signal?.reason);
     wake();
   };
   if (signal?.aborted) throw signal.reason;
@@ -142,14 +143,22 @@ async function* generated(
 
   const settle = (index: number, outcome: Settled): void => {
     settled.set(index, outcome);
-    if ("error" in outcome && window.onError === "raise") isDrawnOut = true;
+    if ("error" in outcome && window.onError === "raise") {
+      isDrawnOut = true;
+      // What would never be given.
+      endBehind(window.ordered ? index : -1);
+    }
     wake();
   };
   const ask = async (index: number, prompt: Prompt): Promise<void> => {
+    const stop = new AbortController();
+    onTheirWay.set(index, stop);
     try {
       const item = Object.assign(await send(prompt, stop.signal), { index, prompt });
+      onTheirWay.delete(index);
       settle(index, { item });
     } catch (error) {
+      onTheirWay.delete(index);
       settle(index, { error: error instanceof InferenceKeyError ? Object.assign(error, { index, prompt }) : error });
     }
   };
@@ -193,7 +202,7 @@ async function* generated(
   } finally {
     isDrawnOut = true;
     signal?.removeEventListener("abort", abort);
-    stop.abort();
+    endBehind(-1);
     // A source that is still being asked answers when it likes, and its own failure would hide the first one.
     const returned = (async () => source.return?.())().catch(() => {});
     if (!drawing) await returned;

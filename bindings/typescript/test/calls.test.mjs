@@ -476,6 +476,30 @@ test("a map ends although its source never answers: by an error, a break, an abo
   assert.throws(() => endpoint(double).map("hello"), { field: "prompts" });
 });
 
+test("after an error what a map would never give ends on the wire at once", async () => {
+  for (const ordered of [true, false]) {
+    let release;
+    const late = new Promise((resolve) => (release = resolve));
+    const double = await Double.start(async ({ json }) => {
+      const prompt = json().messages[0].content;
+      if (prompt === "bad") {
+        await double.until(({ requests }) => requests.length === 4);
+        return answer({ error: { message: "no" } }, 400);
+      }
+      if (prompt === "first" && ordered) await late;
+      return prompt === "first" && ordered ? completion("Hi") : [HANG];
+    });
+    const read = async () => {
+      for await (const _ of endpoint(double).map(["first", "bad", "hang", "hang"], { ordered }));
+    };
+    const failed = rejection(read());
+    // Those that hang are closed although the first prompt is still waited for.
+    await double.untilClosed(2);
+    release();
+    assert.ok((await failed) instanceof ValidationError);
+  }
+});
+
 test("many calls with one signal, and a map, warn of no leak", async () => {
   const double = await Double.start(() => completion("Hi"));
   const warned = [];
