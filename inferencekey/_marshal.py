@@ -83,6 +83,10 @@ class Encoded:
     def __init__(self, json: bytes) -> None:
         self.json = json
 
+    def __reduce__(self) -> tuple[type[Encoded], tuple[bytes]]:
+        # A client takes its configuration along; slots alone have no place in protocols 0 and 1.
+        return Encoded, (self.json,)
+
     def __repr__(self) -> str:
         return f"<{len(self.json)} bytes of JSON>"
 
