@@ -92,6 +92,21 @@ def test_raw_of_parts_is_one_answer() -> None:
     assert result.raw["usage"] == {"prompt_tokens": 10, "details": {"cached": 3}, "cost": 1.5}
 
 
+def test_usage_that_one_part_does_not_tell_is_unknown() -> None:
+    """A sum of the others would be taken for what the whole cost; `usage` and `raw` agree."""
+
+    def respond(request: Request) -> bytes:
+        told = embedded(request)
+        if request.json()["input"][0] == "4":
+            del told["usage"]
+        return answer(told)
+
+    with Double(respond) as double:
+        result = endpoint(double).embed(input=TEXTS, batch_size=4)
+    assert result.usage is None
+    assert result.raw["usage"] is None
+
+
 @pytest.mark.parametrize("concurrency", [1, 2])
 def test_no_more_parts_run_at_once_than_asked_for(concurrency: int) -> None:
     """`concurrency` counts the requests that are on their way."""
@@ -272,20 +287,30 @@ def test_without_numpy_a_clear_error_says_so(monkeypatch: pytest.MonkeyPatch) ->
     assert result.view()[0, 1] == 2.0
 
 
-def long_answer(request: Request, numbers: bytes) -> bytes:
-    """A row of these numbers for each input, in an answer that arrives in pieces."""
+def long_answer(request: Request, row: bytes) -> bytes:
+    """This embedding for each input, in an answer that arrives in pieces."""
     texts = request.json()["input"]
-    return answer(b'{"data":[' + b",".join([b'{"embedding":[%b]}' % numbers] * len(texts)) + b"]}")
+    return answer(b'{"data":[' + b",".join([b'{"embedding":%b}' % row] * len(texts)) + b"]}")
 
 
+ROW = b"[%b]" % b",".join([b"0.0123456789"] * 1536)
+FLOATS = struct.pack("<1536f", *(number / 7 for number in range(1536)))
+BASE64_ROW = b'"%b"' % base64.b64encode(FLOATS)
+
+
+@pytest.mark.parametrize(
+    ("row", "kept"),
+    [pytest.param(ROW, len(ROW) // 2, id="json"), pytest.param(BASE64_ROW, 1536 * 4, id="base64")],
+)
 @pytest.mark.parametrize("parts", [1, 4])
-def test_an_array_costs_its_numbers_and_half_the_answer(parts: int) -> None:
+def test_an_array_costs_its_numbers_and_a_part_of_the_answer(
+    parts: int, row: bytes, kept: int
+) -> None:
     """No list, no second copy of either: what is left over is a part that is being read."""
-    numbers = b",".join([b"0.0123456789"] * 1536)
-    with Double(lambda request: long_answer(request, numbers)) as double:
+    with Double(lambda request: long_answer(request, row)) as double:
         status, out, err = run(PEAK, double.url, str(512 // parts))
     assert status == 0, err
-    kept_kib = 512 * (len(numbers) // 2 + 1536 * 8) // 1024
+    kept_kib = 512 * (kept + 1536 * 8) // 1024
     # Of parts, some numbers are there a second time while they are put together: the allocator may
     # keep what is freed.
     assert int(out) < kept_kib * (1.1 if parts == 1 else 1.6)
@@ -302,7 +327,7 @@ def test_an_array_costs_its_numbers_and_half_the_answer(parts: int) -> None:
 def test_raw_is_what_arrived_however_it_is_kept(numbers: str, parts: int) -> None:
     """Integers stay integers and long, numbers are those that Python reads, whatever the spaces."""
     row = ",".join([numbers] * 50)
-    with Double(lambda request: long_answer(request, row.encode())) as double:
+    with Double(lambda request: long_answer(request, f"[{row}]".encode())) as double:
         result = endpoint(double).embed(input=["a"] * 200, batch_size=200 // parts)
     expected = json.loads(f"[{row}]")
     assert result.embeddings == [[float(number) for number in expected]] * 200
@@ -311,6 +336,39 @@ def test_raw_is_what_arrived_however_it_is_kept(numbers: str, parts: int) -> Non
         rows = [item["embedding"] for item in one.raw["data"]]
         assert rows == [expected] * 200
         assert list(map(type, rows[0])) == list(map(type, expected))
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+def test_base64_that_arrives_in_pieces_is_whole_in_numbers_and_in_raw(parts: int) -> None:
+    """The numbers are read while they arrive, and `raw` has the letters that came."""
+    with Double(lambda request: long_answer(request, BASE64_ROW)) as double:
+        result = endpoint(double).embed(input=["a"] * 40, batch_size=40 // parts)
+    assert result.embeddings == [list(struct.unpack("<1536f", FLOATS))] * 40
+    assert result.raw == {"data": [{"embedding": BASE64_ROW[1:-1].decode()}] * 40}
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ('"AACAP"', "`data[1].embedding` is not base64"),
+        ('"AACAPx=="', "`data[1].embedding` is not base64"),
+        ('"AACAPwA="', "`data[1].embedding` is not a whole number of float32"),
+        ('"AADAfw=="', "`data[1].embedding` holds NaN"),
+        ('"AACAPw=="', "`data[1].embedding` has 1 numbers, the first has 1536"),
+        ('""', "`data[1].embedding` has no numbers"),
+        ("[1]", "`data[1].embedding` has 1 numbers, the first has 1536"),
+    ],
+)
+def test_base64_that_is_wrong_is_told_wherever_it_arrives(odd: str, words: str) -> None:
+    """Also behind rows that have been read before the whole answer is here."""
+    good = b'{"embedding":%b}' % BASE64_ROW
+    rows = [good, b'{"embedding":%b}' % odd.encode(), *[good] * 38]
+    with (
+        Double(lambda request: answer(b'{"data":[%b]}' % b",".join(rows))) as double,
+        pytest.raises(ProtocolError) as caught,
+    ):
+        endpoint(double, retries=0).embed(input=["a"] * 40, encoding_format="base64")
+    assert words in str(caught.value)
 
 
 def test_raw_of_embeddings_is_read_before_a_fork() -> None:

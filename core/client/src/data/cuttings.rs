@@ -1,7 +1,9 @@
-//! Lists of numbers that were cut out of an answer, in half the space and byte for byte.
+//! Embeddings that were cut out of an answer, in less space and byte for byte: of lists of numbers two letters are in a byte,
+//! and of base64 there are the bytes that it stands for.
 
 use bytes::Bytes;
 
+use super::floats;
 use crate::error::Error;
 
 /// The letters of numbers and of what stands between them, by their codes. Most codes are the letter's own lower half.
@@ -22,15 +24,15 @@ fn has_code(letter: u8) -> bool {
 }
 
 /// More memory than the largest answer takes is not prepared for.
-const MOST_CODES: usize = 1 << 27;
+const MOST_KEPT: usize = 1 << 28;
 
-/// Lists of numbers that were taken out of a text: two letters in a byte.
+/// What was taken out of a text.
 #[derive(Debug)]
 pub(super) struct Cuttings {
-    /// How many lists are to be expected, each of about the first one's length.
-    lists: usize,
+    /// How many cuts are to be expected, each of about the first one's length.
+    expected: usize,
     cuts: Vec<Cut>,
-    codes: Vec<u8>,
+    kept: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -39,44 +41,78 @@ struct Cut {
     at: usize,
     /// In the text that was.
     length: usize,
+    /// In what is kept.
+    kept: usize,
+    form: Form,
+}
+
+#[derive(Debug)]
+enum Form {
+    Numbers,
+    Base64,
 }
 
 impl Cuttings {
-    pub(super) fn new(lists: usize) -> Self {
-        Self { lists, cuts: Vec::new(), codes: Vec::new() }
+    pub(super) fn new(expected: usize) -> Self {
+        Self { expected, cuts: Vec::new(), kept: Vec::new() }
     }
 
-    /// Keeps `numbers`, which stand at the place `at` of the text that will be left, behind all that were kept before. Keeps
+    /// Keeps `numbers`, which stand at the place `at` of the text that will be left, behind all that was kept before. Keeps
     /// nothing and says so if a letter has no code (`1E+9`), or if there is no memory.
     pub(super) fn keep(&mut self, at: usize, numbers: &[u8]) -> bool {
-        if !self.make_room(numbers.len())
+        if !self.make_room(numbers.len().div_ceil(2))
             || !numbers.iter().fold(true, |all, letter| all & has_code(*letter))
         {
             return false;
         }
+        let start = self.kept.len();
         // Whole pieces, which compilers turn into vector instructions.
         let (pieces, rest) = numbers.as_chunks::<32>();
         for piece in pieces {
             let codes = piece.map(code);
             let pairs: [u8; 16] = std::array::from_fn(|pair| joined(&codes[2 * pair..][..2]));
-            self.codes.extend_from_slice(&pairs);
+            self.kept.extend_from_slice(&pairs);
         }
         let rest = rest
             .chunks(2)
             .map(|pair| joined(&[code(pair[0]), pair.get(1).map_or(0, |letter| code(*letter))]));
-        self.codes.extend(rest);
-        self.cuts.push(Cut { at, length: numbers.len() });
+        self.kept.extend(rest);
+        self.end(at, numbers.len(), start, Form::Numbers);
         true
     }
 
-    /// A buffer that grows by copying would lie in memory twice meanwhile, so the first list makes room for all.
-    fn make_room(&mut self, letters: usize) -> bool {
-        if self.cuts.is_empty() {
-            let some_more = letters / 2 + letters / 32;
-            let expected = some_more.saturating_mul(self.lists).min(MOST_CODES);
-            let _ = self.codes.try_reserve_exact(expected);
+    /// The same for base64, whose bytes `read` looks at. Keeps nothing and says so if it is none, if `read` does not want it,
+    /// or if there is no memory.
+    pub(super) fn keep_base64(
+        &mut self,
+        at: usize,
+        text: &[u8],
+        read: impl FnOnce(&[u8]) -> bool,
+    ) -> bool {
+        let start = self.kept.len();
+        let is_kept = self.make_room(text.len().div_ceil(4) * 3)
+            && floats::push_bytes(&mut self.kept, text).is_ok()
+            && read(&self.kept[start..]);
+        if is_kept {
+            self.end(at, text.len(), start, Form::Base64);
+        } else {
+            self.kept.truncate(start);
         }
-        self.codes.try_reserve(letters / 2 + 1).is_ok()
+        is_kept
+    }
+
+    fn end(&mut self, at: usize, length: usize, start: usize, form: Form) {
+        self.cuts.push(Cut { at, length, kept: self.kept.len() - start, form });
+    }
+
+    /// A buffer that grows by copying would lie in memory twice meanwhile, so the first cut makes room for all.
+    fn make_room(&mut self, bytes: usize) -> bool {
+        if self.cuts.is_empty() {
+            let some_more = bytes + bytes / 16;
+            let expected = some_more.saturating_mul(self.expected).min(MOST_KEPT);
+            let _ = self.kept.try_reserve_exact(expected);
+        }
+        self.kept.try_reserve(bytes).is_ok()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -90,23 +126,31 @@ impl Cuttings {
         // One more, for the letter beside the last one of an odd number.
         let room = whole.try_reserve_exact(length + 1);
         room.map_err(|_| Error::out_of_memory("the answer"))?;
-        let (mut from, mut codes) = (0, &self.codes[..]);
+        let (mut from, mut kept) = (0, &self.kept[..]);
         for cut in &self.cuts {
             whole.extend_from_slice(&text[from..cut.at]);
             from = cut.at;
-            let start = whole.len();
-            let (own, others) = codes.split_at(cut.length.div_ceil(2));
-            codes = others;
-            whole.resize(start + 2 * own.len(), 0);
-            let (pairs, _) = whole[start..].as_chunks_mut::<2>();
-            for (pair, code) in pairs.iter_mut().zip(own) {
-                *pair = [LETTERS[usize::from(code & 15)], LETTERS[usize::from(code >> 4)]];
+            let (own, others) = kept.split_at(cut.kept);
+            kept = others;
+            match cut.form {
+                Form::Numbers => push_letters(&mut whole, own, cut.length),
+                Form::Base64 => floats::push_text(&mut whole, own, cut.length),
             }
-            whole.truncate(start + cut.length);
         }
         whole.extend_from_slice(&text[from..]);
         Ok(whole.into())
     }
+}
+
+/// Appends the letters that `pairs` of codes stand for, `length` of them.
+fn push_letters(text: &mut Vec<u8>, pairs: &[u8], length: usize) {
+    let start = text.len();
+    text.resize(start + 2 * pairs.len(), 0);
+    let (letters, _) = text[start..].as_chunks_mut::<2>();
+    for (letters, pair) in letters.iter_mut().zip(pairs) {
+        *letters = [LETTERS[usize::from(pair & 15)], LETTERS[usize::from(pair >> 4)]];
+    }
+    text.truncate(start + length);
 }
 
 /// Two codes in a byte.
@@ -139,10 +183,25 @@ mod tests {
             left += "]";
             whole += "]";
         }
+        for base64 in ["", "AACAPw==", "AACAPwAAAEA="] {
+            left += "\"";
+            whole += "\"";
+            assert!(
+                cuttings.keep_base64(left.len(), base64.as_bytes(), |bytes| bytes.len() % 4 == 0)
+            );
+            whole += base64;
+            left += "\"";
+            whole += "\"";
+        }
+        for odd in ["AACAPx==", "AACAPw=", "AACAPw", "AACA\nPw==", "AAC_Pw==", "AACAPwA="] {
+            let is_kept =
+                cuttings.keep_base64(left.len(), odd.as_bytes(), |bytes| bytes.len() % 4 == 0);
+            assert!(!is_kept, "{odd}");
+        }
         for odd in ["1E9", "1e+9", "1,\t2", "1,\r\n2", "[", "é"] {
             assert!(!cuttings.keep(left.len(), odd.as_bytes()), "{odd}");
         }
-        assert!(cuttings.codes.len() <= whole.len() / 2);
+        assert!(cuttings.kept.len() <= whole.len() / 2);
         assert_eq!(cuttings.put_back(left.as_bytes()).expect("memory"), whole);
     }
 }

@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
 use super::Fault;
 use super::account::Usage;
 use super::cursor::Cursor;
+use super::floats::{self, Wrong};
 use super::intake::Arrived;
 use crate::json::{self, Field, Filled, Told};
 use crate::operation::Vectors;
@@ -160,13 +159,18 @@ impl Rows {
     ) -> Result<Range<usize>, String> {
         let start = self.arrived.values.len();
         if cursor.peek() == Some(b'"') {
+            self.base64 = true;
+            let taken = self.arrived.of_row(cursor.place());
             let text: Text<'_> = cursor.value()?;
+            if let Some(taken) = taken {
+                return Ok(taken);
+            }
             self.push_base64(&text.0, row)?;
             return Ok(start..self.arrived.values.len());
         }
         let words = || format!("`data[{row}].embedding` is no list of numbers and no base64");
         expect(cursor, b'[', words)?;
-        let taken = self.arrived.of_list(cursor.place());
+        let taken = self.arrived.of_row(cursor.place());
         let values = &mut self.arrived.values;
         cursor.list(|cursor| {
             let column = values.len() - start;
@@ -180,19 +184,13 @@ impl Rows {
     }
 
     fn push_base64(&mut self, text: &str, row: usize) -> Result<(), String> {
-        self.base64 = true;
-        let bytes = STANDARD
-            .decode(text)
+        let mut bytes = Vec::new();
+        floats::push_bytes(&mut bytes, text.as_bytes())
             .map_err(|error| format!("`data[{row}].embedding` is not base64 ({error})"))?;
-        let (floats, []) = bytes.as_chunks::<4>() else {
-            return Err(format!("`data[{row}].embedding` is not a whole number of float32"));
-        };
-        let floats = floats.iter().copied().map(f32::from_le_bytes);
-        if let Some(float) = floats.clone().find(|float| !float.is_finite()) {
-            return Err(format!("`data[{row}].embedding` holds {float}"));
-        }
-        self.arrived.values.extend(floats.map(f64::from));
-        Ok(())
+        floats::push_numbers(&mut self.arrived.values, &bytes).map_err(|wrong| match wrong {
+            Wrong::Broken => format!("`data[{row}].embedding` is not a whole number of float32"),
+            Wrong::Holds(float) => format!("`data[{row}].embedding` holds {float}"),
+        })
     }
 
     /// The numbers of the next row are complete.
@@ -203,7 +201,9 @@ impl Rows {
         }
         if row == 0 {
             self.columns = length;
-            let more = length.saturating_mul(self.inputs.saturating_sub(1));
+            // Those of other rows may be here already.
+            let here = self.arrived.values.len() - numbers.end;
+            let more = length.saturating_mul(self.inputs.saturating_sub(1)).saturating_sub(here);
             self.arrived.values.reserve_exact(more.min(self.most_numbers));
         } else if length != self.columns {
             let first = self.columns;

@@ -1,9 +1,9 @@
-//! Embeddings while they arrive: the numbers of a row go into their buffer at once, and its text is kept in half the space.
-//! So the work does not wait for the last byte, and no answer lies in memory beside its numbers.
+//! Embeddings while they arrive: the numbers of a row go into their buffer at once, and its text is kept in less space. So
+//! the work does not wait for the last byte, and no answer lies in memory beside its numbers.
 //!
-//! Only a list of numbers under a key `embedding` goes, once it is here in one piece. What is left is the same answer with
-//! that list empty: [`embeddings`](super::embeddings) reads it, gets the numbers by the list's place, and refuses what it
-//! would have refused in the whole.
+//! Only a list of numbers or a text in base64 under a key `embedding` goes, once it is here in one piece. What is left is the
+//! same answer with that row empty: [`embeddings`](super::embeddings) reads it, gets the numbers by the row's place, and
+//! refuses what it would have refused in the whole.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -14,6 +14,7 @@ use memchr::memmem;
 
 use super::cursor::Cursor;
 use super::cuttings::Cuttings;
+use super::floats;
 use crate::raw::Raw;
 use crate::transport::{BOM, Sieve, take_out};
 
@@ -28,25 +29,25 @@ const MOST_BLANKS: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Arrived {
     pub(super) values: Vec<f64>,
-    lists: VecDeque<List>,
+    rows: VecDeque<Row>,
 }
 
-/// A list whose numbers have been taken.
+/// A list or a text whose numbers have been taken.
 #[derive(Debug)]
-struct List {
-    /// Of its bracket, in the text that is left.
+struct Row {
+    /// Of its bracket or quote, in the text that is left.
     at: usize,
     numbers: Range<usize>,
 }
 
 impl Arrived {
-    /// The numbers that stood in the list at this place. Places have to be asked for in their order.
-    pub(super) fn of_list(&mut self, at: usize) -> Option<Range<usize>> {
-        while self.lists.front().is_some_and(|list| list.at < at) {
-            self.lists.pop_front();
+    /// The numbers of the list or the text that stood at this place. Places have to be asked for in their order.
+    pub(super) fn of_row(&mut self, at: usize) -> Option<Range<usize>> {
+        while self.rows.front().is_some_and(|row| row.at < at) {
+            self.rows.pop_front();
         }
-        match self.lists.front() {
-            Some(list) if list.at == at => self.lists.pop_front().map(|list| list.numbers),
+        match self.rows.front() {
+            Some(row) if row.at == at => self.rows.pop_front().map(|row| row.numbers),
             _ => None,
         }
     }
@@ -61,7 +62,7 @@ pub(super) struct Intake {
     columns: usize,
     /// What is in front of it has been looked at.
     at: usize,
-    /// The same for the end of the list that begins there.
+    /// The same for the end of the row that begins there.
     searched: usize,
 }
 
@@ -87,8 +88,8 @@ impl Intake {
         (arrived, raw)
     }
 
-    /// The next list under the key that is here from bracket to bracket.
-    fn next_list(&mut self, text: &[u8]) -> Option<Range<usize>> {
+    /// The next list or text under the key that is here from end to end.
+    fn next_row(&mut self, text: &[u8]) -> Option<Range<usize>> {
         loop {
             let Some(found) = memmem::find(&text[self.at..], KEY) else {
                 // The key may have begun.
@@ -97,10 +98,10 @@ impl Intake {
             };
             self.at += found;
             let is_escaped = self.at > 0 && text[self.at - 1] == b'\\';
-            match list_behind(text, self.at + KEY.len()) {
-                Behind::List(start) if !is_escaped => {
-                    let from = start.max(self.searched);
-                    let Some(length) = memchr(b']', &text[from..]) else {
+            match row_behind(text, self.at + KEY.len()) {
+                Behind::Row { start, last } if !is_escaped => {
+                    let from = self.searched.max(start + 1);
+                    let Some(length) = memchr(last, &text[from..]) else {
                         self.searched = text.len();
                         return None;
                     };
@@ -113,14 +114,23 @@ impl Intake {
         }
     }
 
-    /// Reads a list that will stand at the place `at`. What is odd about it is left to be told by the reader.
-    fn take(&mut self, list: &[u8], at: usize) -> bool {
+    /// Reads a row that will stand at the place `at`. What is odd about it is left to be told by the reader.
+    fn take(&mut self, row: &[u8], at: usize) -> bool {
         let values = &mut self.arrived.values;
         let start = values.len();
-        // A number and its comma take two bytes at least.
-        let most = if self.columns == 0 { list.len() / 2 } else { self.columns };
-        let is_read = values.try_reserve(most).is_ok() && read(list, most, values);
-        if !is_read || !self.cuttings.keep(at + 1, &list[1..list.len() - 1]) {
+        // A number takes two bytes at least: itself and its comma.
+        let most = if self.columns == 0 { row.len() / 2 } else { self.columns };
+        let inside = &row[1..row.len() - 1];
+        let is_taken = values.try_reserve(most).is_ok()
+            && match row[0] {
+                b'[' => read(row, most, values) && self.cuttings.keep(at + 1, inside),
+                _ => self.cuttings.keep_base64(at + 1, inside, |bytes| {
+                    !bytes.is_empty()
+                        && bytes.len() / 4 <= most
+                        && floats::push_numbers(values, bytes).is_ok()
+                }),
+            };
+        if !is_taken {
             values.truncate(start);
             return false;
         }
@@ -133,7 +143,7 @@ impl Intake {
                 let _ = values.try_reserve_exact(more);
             }
         }
-        self.arrived.lists.push_back(List { at, numbers });
+        self.arrived.rows.push_back(Row { at, numbers });
         true
     }
 }
@@ -147,10 +157,10 @@ impl Sieve for Intake {
         // The reader counts without it.
         let bom = if text.starts_with(BOM) { BOM.len() } else { 0 };
         let (mut taken, mut length) = (Vec::new(), 0);
-        while let Some(list) = self.next_list(text) {
-            if self.take(&text[list.clone()], list.start - length - bom) {
-                // The brackets stay.
-                let inside = list.start + 1..list.end - 1;
+        while let Some(row) = self.next_row(text) {
+            if self.take(&text[row.clone()], row.start - length - bom) {
+                // The brackets or quotes stay.
+                let inside = row.start + 1..row.end - 1;
                 length += inside.len();
                 taken.push(inside);
             }
@@ -163,20 +173,24 @@ impl Sieve for Intake {
 
 /// What stands behind a key, or behind what looks like one.
 enum Behind {
-    /// A list, whose bracket is here.
-    List(usize),
+    /// A list or a text, which begins here and ends with the byte `last`.
+    Row {
+        start: usize,
+        last: u8,
+    },
     Else,
     /// That is not here yet.
     Unknown,
 }
 
-fn list_behind(text: &[u8], key_end: usize) -> Behind {
+fn row_behind(text: &[u8], key_end: usize) -> Behind {
     let mut has_colon = false;
     for (at, byte) in text.iter().enumerate().skip(key_end).take(MOST_BLANKS) {
         match byte {
             b' ' | b'\n' | b'\r' | b'\t' => {}
             b':' if !has_colon => has_colon = true,
-            b'[' if has_colon => return Behind::List(at),
+            b'[' if has_colon => return Behind::Row { start: at, last: b']' },
+            b'"' if has_colon => return Behind::Row { start: at, last: b'"' },
             _ => return Behind::Else,
         }
     }
@@ -214,7 +228,7 @@ mod tests {
         }
         let text = left.strip_prefix(BOM).unwrap_or(&left);
         let (arrived, raw) = intake.into_parts(text.to_vec().into());
-        let lists = arrived.lists.len();
+        let lists = arrived.rows.len();
         let read = embeddings::read(text, inputs, arrived);
         let shown = read.map(|read| format!("{read:?}")).map_err(|fault| format!("{fault:?}"));
         (left.clone(), lists, raw.bytes().expect("memory").to_vec(), shown)
@@ -237,6 +251,21 @@ mod tests {
             assert_eq!(whole, body, "in pieces of {piece}");
             assert_eq!(read, untouched(body, 2), "in pieces of {piece}");
             assert!(read.is_ok_and(|read| read.contains("[2.5e-7, 3.0, 0.5, -1.0]")));
+        }
+    }
+
+    #[test]
+    fn base64_is_taken_however_the_bytes_are_split() {
+        let body = br#"{"data":[{"embedding":"AACAPwAAAEA=","index":1},{"index":0,"embedding" : "AADAwAAAAAA="}],"model":"embedding"}"#;
+        let left = br#"{"data":[{"embedding":"","index":1},{"index":0,"embedding" : ""}],"model":"embedding"}"#;
+        for piece in 1..=body.len() {
+            let (rest, rows, whole, read) = taken(body, piece, 2);
+            assert_eq!((&rest[..], rows), (&left[..], 2), "in pieces of {piece}");
+            assert_eq!(whole, body, "in pieces of {piece}");
+            assert_eq!(read, untouched(body, 2), "in pieces of {piece}");
+            assert!(read.is_ok_and(
+                |read| read.contains("[-6.0, 0.0, 1.0, 2.0]") && read.contains("base64: true")
+            ));
         }
     }
 
@@ -265,6 +294,21 @@ mod tests {
             r#"{"data":[{"embedding":[1,2]},{"embedding":[3,4]}"#,
             r#"{"data":[{"embedding":[1,2]},{"embedding":[3,4"#,
             r#"{"data":[{"embedding":[1,2]},{"embedding":"AACAPwAAAEA="}]}"#,
+            r#"{"data":[{"embedding":"AACAPwAAAEA="},{"embedding":[1,2]}]}"#,
+            r#"{"data":[{"embedding":"AACAPwAAAEA="},{"embedding":"AACAPw=="}]}"#,
+            r#"{"data":[{"embedding":"AACAPw=="},{"embedding":"AACAPwAAAEA="}]}"#,
+            r#"{"data":[{"embedding":"AACAPw=="},{"embedding":"AACAP"}]}"#,
+            r#"{"data":[{"embedding":"AACAPw=="},{"embedding":"AACAPw="}]}"#,
+            r#"{"data":[{"embedding":"AACAPw=="},{"embedding":"AACAPx=="}]}"#,
+            r#"{"data":[{"embedding":"AACAPw=="},{"embedding":"AACAPwA="}]}"#,
+            r#"{"data":[{"embedding":"AACAPw=="},{"embedding":"AADAfw=="}]}"#,
+            r#"{"data":[{"embedding":"AACAPw=="},{"embedding":"AACA/w=="}]}"#,
+            r#"{"data":[{"embedding":"AACAPw=="},{"embedding":""}]}"#,
+            r#"{"data":[{"embedding":"AACAPw=="},{"embedding":"AACA\u0050w=="}]}"#,
+            r#"{"data":[{"embedding":"AACAPw=="},{"embedding":"AACA\/w=="}]}"#,
+            r#"{"data":[{"embedding":"AACAPw=="},{"embedding":"a\"embedding\":[1]"}]}"#,
+            r#"{"data":[{"embedding":"AACAPw=="},{"embedding":"AACAPw=="#,
+            r#"{"data":[{"embedding":"AACAPw==","embedding":"AAAAQA=="},{"embedding":"AACAPw=="}]}"#,
             r#"{"error":{"message":"no"},"data":[{"embedding":[1,2]}]}"#,
             r#"["embedding":[1,2]]"#,
         ] {
@@ -283,6 +327,8 @@ mod tests {
     fn no_byte_is_looked_at_again_and_again() {
         let endless = [br#"{"data":[{"embedding":["#.to_vec(), vec![b'1'; 4 << 20]].concat();
         assert_eq!(taken(&endless, 64, 1).1, 0);
+        let text = [br#"{"data":[{"embedding":""#.to_vec(), vec![b'A'; 4 << 20]].concat();
+        assert_eq!(taken(&text, 64, 1).1, 0);
         let blanks = [br#"{"data":[{"embedding":"#.to_vec(), vec![b' '; 4 << 20]].concat();
         assert_eq!(taken(&blanks, 64, 1).1, 0);
     }

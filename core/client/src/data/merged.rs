@@ -10,8 +10,8 @@ use crate::json::push_string;
 use crate::memory;
 use crate::raw::Raw;
 
-/// `data` joined, `index` counted on, `usage` summed; all else as the first part has it. Every part has been read as an
-/// answer before.
+/// `data` joined, `index` counted on, `usage` summed as far as each part tells it; all else as the first part has it. Every
+/// part has been read as an answer before.
 pub(super) fn merged(parts: &[Raw]) -> Result<Bytes, Error> {
     let Some((first, others)) = parts.split_first() else { return Ok(Bytes::new()) };
     let mut whole = Vec::new();
@@ -45,26 +45,32 @@ fn push_data(whole: &mut Vec<u8>, parts: &[Raw]) -> Result<(), Error> {
     Ok(())
 }
 
+/// `null` where one part tells none: the sum of the others would be read as that of all.
 fn push_usage(whole: &mut Vec<u8>, first: &RawValue, others: &[Raw]) -> Result<(), Error> {
-    let mut usage = value(first);
+    let mut usage = Some(value(first));
     for part in others {
-        if let Some(other) = member(part.bytes()?, "usage") {
-            add(&mut usage, &value(other));
-        }
+        let other = member(part.bytes()?, "usage").map(value);
+        usage = usage.zip(other).and_then(|(usage, other)| added(usage, &other));
     }
-    push(whole, &usage.to_string())
+    push(whole, &usage.unwrap_or_default().to_string())
 }
 
-/// Adds up counts, also inside of objects. What is no count stays as it is.
-fn add(one: &mut Value, other: &Value) {
+/// The sum of two counts, or of those in two objects; none where one of both has no such thing.
+fn added(one: Value, other: &Value) -> Option<Value> {
     match (one, other) {
-        (Value::Object(one), Value::Object(other)) => {
-            for (name, value) in one {
-                other.get(name).into_iter().for_each(|other| add(value, other));
-            }
+        (Value::Number(one), Value::Number(other)) => Some(Value::Number(sum(&one, other))),
+        (Value::Object(one), Value::Object(others)) => {
+            let member = |(name, value)| match value {
+                Value::Number(_) | Value::Object(_) => {
+                    let sum = added(value, others.get(&name)?)?;
+                    Some((name, sum))
+                }
+                // What is no count stays as it is.
+                _ => Some((name, value)),
+            };
+            Some(Value::Object(one.into_iter().filter_map(member).collect()))
         }
-        (Value::Number(one), Value::Number(other)) => *one = sum(one, other),
-        _ => {}
+        _ => None,
     }
 }
 
@@ -129,13 +135,43 @@ fn value(json: &RawValue) -> Value {
 mod tests {
     use super::*;
 
+    fn merged_usage(usages: &[&str]) -> String {
+        let parts: Vec<Raw> = usages
+            .iter()
+            .map(|usage| format!(r#"{{"data":[]{usage}}}"#).into_bytes().into())
+            .collect();
+        let whole = merged(&parts).expect("memory");
+        let (_, usage) = std::str::from_utf8(&whole).expect("text").split_once("[]").expect("data");
+        usage.trim_end_matches('}').to_owned()
+    }
+
+    #[test]
+    fn usage_is_a_sum_only_where_every_part_tells_it() {
+        let told = r#","usage":{"tokens":1,"of":{"cached":1}}"#;
+        for (usages, expected) in [
+            (&[told, told, told][..], r#","usage":{"tokens":3,"of":{"cached":3"#),
+            (&[told, ""], r#","usage":null"#),
+            (&[told, "", told], r#","usage":null"#),
+            (&[told, r#","usage":null"#], r#","usage":null"#),
+            (&[told, r#","usage":7"#], r#","usage":null"#),
+            (&[r#","usage":null"#, told], r#","usage":null"#),
+            (&["", told], ""),
+            (&[told, r#","usage":{"tokens":2}"#], r#","usage":{"tokens":3"#),
+            (&[told, r#","usage":{"of":{}}"#], r#","usage":{"of":{"#),
+            (&[told, r#","usage":{"tokens":null,"of":2}"#, told], r#","usage":{"#),
+        ] {
+            assert_eq!(merged_usage(usages), expected, "{usages:?}");
+        }
+    }
+
     #[test]
     fn parts_are_one_answer() {
         let parts = [
             r#"{"object":"list","data":[{"index":1,"embedding":[1E2,0.10]},{"embedding":"AA==","é":null,"index":0}],
                 "usage":{"tokens":2,"details":{"cached":1},"cost":0.5,"by":"a"},"id":"first"}"#,
             r#"{"data":[{"index":0,"embedding":[3]}],"more":1,"usage":{"tokens":1,"details":{"cached":2},"cost":1}}"#,
-            r#"{"data":[{"index":null,"embedding":[4]}],"usage":null,"data":[{"index":0,"embedding":[5]}]}"#,
+            r#"{"data":[{"index":null,"embedding":[4]}],"usage":{"by":"b","details":{"cached":0},"cost":0,"tokens":0},
+                "data":[{"index":0,"embedding":[5]}]}"#,
         ]
         .map(|part| Raw::from(part.as_bytes()));
         let expected = r#"{"object":"list","data":[{"index":1,"embedding":[1E2,0.10]},{"embedding":"AA==","é":null,"index":0},{"index":2,"embedding":[3]},{"index":3,"embedding":[5]}],"usage":{"tokens":3,"details":{"cached":3},"cost":1.5,"by":"a"},"id":"first"}"#;

@@ -11,6 +11,7 @@ mod cursor;
 mod cuttings;
 mod embed;
 mod embeddings;
+mod floats;
 mod form;
 mod intake;
 mod merged;
