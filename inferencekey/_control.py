@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from inferencekey._ephemeral.context import Ephemeral
     from inferencekey._ephemeral.leftovers import Collected
+    from inferencekey._ffi import Event
 
     Self = TypeVar("Self", bound="ControlClient")
 else:
@@ -163,9 +164,9 @@ class ManagementClient(ControlClient):
         wish = wish_for("ensure", fields, project, max_hourly_cost_usd)
         more = Request(on_drift=on_drift, **clock_options(timeout, "ensure"))
         request = _marshal.extended("ensure", wish, more)
-        answer = self._ask("ensure", request)
+        answer, plan = ensured(self._call("ensure", request))
         warn_of_drift(answer)
-        return self._ref(answer, wish)
+        return self._ref(answer, plan, wish)
 
     def plan(
         self,
@@ -185,19 +186,20 @@ class ManagementClient(ControlClient):
         del spec  # From here on a traceback with locals shows no token in it.
         wish = wish_for("plan", fields, project, max_hourly_cost_usd)
         request = _marshal.extended("plan", wish, Request(clock_options(timeout, "plan")))
-        return self._planned(self._ask("plan", request), wish)
+        return self._planned(self._ask("plan", request)["plan"], wish)
 
-    def _planned(self, answer: dict[str, Any], wish: _marshal.Encoded) -> Plan:
+    def _planned(self, plan: dict[str, Any], wish: _marshal.Encoded) -> Plan:
         """The plan, which keeps the wish that it was made for."""
 
         def apply(base: str | None, timeout: float | Timeouts | None) -> EndpointRef:
-            return self._ref(self._ask("apply", to_apply(wish, base, timeout)), wish)
+            answer, plan = ensured(self._call("apply", to_apply(wish, base, timeout)))
+            return self._ref(answer, plan, wish)
 
-        return Plan.from_answer(answer["plan"], apply)
+        return Plan.from_answer(plan, apply)
 
-    def _ref(self, answer: dict[str, Any], wish: _marshal.Encoded) -> EndpointRef:
+    def _ref(self, answer: dict[str, Any], plan: bytes, wish: _marshal.Encoded) -> EndpointRef:
         """What `ensure` and `apply` give back."""
-        return EndpointRef.from_answer(answer, lambda: self._planned(answer, wish))
+        return EndpointRef.from_answer(answer, lambda: self._planned(_marshal.decode(plan), wish))
 
     def get(
         self,
@@ -444,6 +446,13 @@ def to_apply(
 ) -> _marshal.Encoded:
     """The request that does what the plan for the wish says."""
     return _marshal.extended("apply", wish, Request(base=base, **clock_options(timeout, "apply")))
+
+
+def ensured(event: Event) -> tuple[dict[str, Any], bytes]:
+    """What `ensure` and `apply` tell at once, and their plan, which few look at."""
+    answer: dict[str, Any]
+    answer, plan = _marshal.parted(event.head, "plan")
+    return answer, plan
 
 
 def warn_of_drift(answer: dict[str, Any]) -> None:

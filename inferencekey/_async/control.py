@@ -57,9 +57,9 @@ class AsyncManagementClient(ControlClient, AsyncClient):
         wish = _control.wish_for("ensure", fields, project, max_hourly_cost_usd)
         more = Request(on_drift=on_drift, **clock_options(timeout, "ensure"))
         request = _marshal.extended("ensure", wish, more)
-        answer = await calls.ask(self, "ensure", request)
+        answer, plan = _control.ensured(await calls.call(self, "ensure", request))
         _control.warn_of_drift(answer)
-        return self._ref(answer, wish)
+        return self._ref(answer, plan, wish)
 
     @like(ManagementClient.plan)
     async def plan(
@@ -74,20 +74,21 @@ class AsyncManagementClient(ControlClient, AsyncClient):
         del spec  # From here on a traceback with locals shows no token in it.
         wish = _control.wish_for("plan", fields, project, max_hourly_cost_usd)
         request = _marshal.extended("plan", wish, Request(clock_options(timeout, "plan")))
-        return self._planned(await calls.ask(self, "plan", request), wish)
+        return self._planned((await calls.ask(self, "plan", request))["plan"], wish)
 
-    def _planned(self, answer: dict[str, Any], wish: _marshal.Encoded) -> AsyncPlan:
+    def _planned(self, plan: dict[str, Any], wish: _marshal.Encoded) -> AsyncPlan:
         """The plan, which keeps the wish that it was made for."""
 
         async def apply(base: str | None, timeout: float | Timeouts | None) -> EndpointRef:
             request = _control.to_apply(wish, base, timeout)
-            return self._ref(await calls.ask(self, "apply", request), wish)
+            answer, plan = _control.ensured(await calls.call(self, "apply", request))
+            return self._ref(answer, plan, wish)
 
-        return AsyncPlan.from_answer(answer["plan"], apply)
+        return AsyncPlan.from_answer(plan, apply)
 
-    def _ref(self, answer: dict[str, Any], wish: _marshal.Encoded) -> EndpointRef:
+    def _ref(self, answer: dict[str, Any], plan: bytes, wish: _marshal.Encoded) -> EndpointRef:
         """What `ensure` and `apply` give back."""
-        return EndpointRef.from_answer(answer, lambda: self._planned(answer, wish))
+        return EndpointRef.from_answer(answer, lambda: self._planned(_marshal.decode(plan), wish))
 
     @like(ManagementClient.get)
     async def get(

@@ -1,5 +1,7 @@
 //! `ensure`: live made to match the spec, by the caller's policy (wire.md 2.7 to 2.9).
 
+use std::sync::OnceLock;
+
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -96,8 +98,8 @@ fn stale(plan: &Plan) -> Error {
 struct Ensure<'a> {
     context: &'a Context,
     wish: &'a Wish,
-    body: Map<String, Value>,
-    idempotency_key: String,
+    /// Of every create of this call; most calls make none.
+    idempotency_key: OnceLock<String>,
 }
 
 /// How a write ended.
@@ -109,12 +111,7 @@ enum Written {
 
 impl<'a> Ensure<'a> {
     fn new(context: &'a Context, wish: &'a Wish) -> Self {
-        let mut body = create_body(&wish.spec);
-        if let Some(mark) = &wish.mark {
-            let description = wish.spec.description.as_deref().unwrap_or_default();
-            body.insert("description".to_owned(), mark.append_to(description).into());
-        }
-        Self { context, wish, body, idempotency_key: Uuid::new_v4().to_string() }
+        Self { context, wish, idempotency_key: OnceLock::new() }
     }
 
     async fn apply(&self, base: Option<&str>, call: &Call) -> Result<Ensured, Error> {
@@ -206,12 +203,23 @@ impl<'a> Ensure<'a> {
         Ok(plan)
     }
 
+    /// What is declared, with the mark of whoever wants one.
+    fn body(&self) -> Map<String, Value> {
+        let Wish { spec, mark, .. } = self.wish;
+        let mut body = create_body(spec);
+        if let Some(mark) = mark {
+            let description = spec.description.as_deref().unwrap_or_default();
+            body.insert("description".to_owned(), mark.append_to(description).into());
+        }
+        body
+    }
+
     async fn create(&self, call: &Call) -> Result<Created, Error> {
         let mut create = Create {
             context: self.context,
             slug: &self.wish.spec.slug,
-            body: &self.body,
-            idempotency_key: &self.idempotency_key,
+            body: &self.body(),
+            idempotency_key: self.idempotency_key.get_or_init(|| Uuid::new_v4().to_string()),
             mark: self.wish.mark.as_ref(),
             may_appear: false,
         };

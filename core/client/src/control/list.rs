@@ -1,14 +1,13 @@
 //! One page of the list of workloads (wire.md 2.5): scanned, and only what is asked for is kept.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use memchr::memmem::Finder;
+use serde::de::{IgnoredAny, MapAccess};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::walk::{Step, Walk};
 use crate::json::{self, Entries, Field, Node};
 
 /// Which elements of a list may matter, judged by their text.
@@ -71,99 +70,128 @@ pub(crate) fn is_unusable(element: &str, slug: &str) -> bool {
     found.is_some_and(|found: String| found == slug) && Workload::read(element).is_none()
 }
 
-/// Is this the element's slug? Yes where in doubt.
-pub(crate) fn has_slug(element: &str, slug: &str) -> bool {
-    struct Slug<'a>(Field<Cow<'a, str>>);
-    impl<'de> Node<'de> for Slug<'de> {
-        fn object<A: MapAccess<'de>>(
-            entries: &mut Entries<'de, A>,
-        ) -> Result<Option<Self>, A::Error> {
-            let mut found = Field::Absent;
-            while let Some(key) = entries.key()? {
-                match &*key {
-                    "slug" => found = entries.value()?,
-                    _ => entries.skip()?,
-                }
-            }
-            Ok(Some(Self(found)))
-        }
-    }
-    may_hold(element, slug)
-        && match serde_json::from_str::<Field<Slug<'_>>>(element) {
-            Ok(Field::Value(Slug(Field::Value(found)))) => found == slug,
-            Ok(_) => false,
-            Err(_) => true,
-        }
+/// A string that is looked for in many elements.
+pub(crate) struct Sought<'a> {
+    string: &'a str,
+    finder: Finder<'a>,
 }
 
-/// May the element have this string in it? A text without the string's letters can only have it if something is escaped.
-pub(crate) fn may_hold(element: &str, string: &str) -> bool {
-    memchr::memmem::find(element.as_bytes(), string.as_bytes()).is_some()
-        || memchr::memchr(b'\\', element.as_bytes()).is_some()
+impl<'a> Sought<'a> {
+    pub(crate) fn new(string: &'a str) -> Self {
+        Self { string, finder: Finder::new(string) }
+    }
+
+    /// May the element have it somewhere? A text without its letters can only have it if something is escaped.
+    pub(crate) fn may_be_in(&self, element: &str) -> bool {
+        self.finder.find(element.as_bytes()).is_some()
+            || memchr::memchr(b'\\', element.as_bytes()).is_some()
+    }
+
+    /// Is it the element's slug? Yes where in doubt.
+    pub(crate) fn is_slug_of(&self, element: &str) -> bool {
+        self.may_be_in(element)
+            && match serde_json::from_str::<Field<Slug<'_>>>(element) {
+                Ok(Field::Value(Slug(Field::Value(found)))) => found == self.string,
+                Ok(_) => false,
+                Err(_) => true,
+            }
+    }
+}
+
+/// The slug of an element.
+struct Slug<'a>(Field<Cow<'a, str>>);
+
+impl<'de> Node<'de> for Slug<'de> {
+    fn object<A: MapAccess<'de>>(entries: &mut Entries<'de, A>) -> Result<Option<Self>, A::Error> {
+        let mut found = Field::Absent;
+        while let Some(key) = entries.key()? {
+            match &*key {
+                "slug" => found = entries.value()?,
+                _ => entries.skip()?,
+            }
+        }
+        Ok(Some(Self(found)))
+    }
 }
 
 /// Reads an answer. An error says in words why it is no list.
 pub(crate) fn read<'a>(body: &'a [u8], wanted: Wanted<'_>) -> Result<Page<'a>, String> {
     let text = std::str::from_utf8(body).map_err(|_| "not UTF-8".to_owned())?;
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let envelope = Envelope { wanted }.deserialize(&mut reader);
-    let page = envelope.and_then(|page| reader.end().map(|()| page));
-    page.map_err(|error| json::not_json(&error))
+    let (mut walk, mut reading) = (Walk::default(), Reading::default());
+    while let Some(step) = walk.step(body) {
+        match step {
+            Step::Element(range) => reading.list.take(&text[range], wanted),
+            Step::Key(range) => {
+                (reading.key, reading.value_from) = (&text[range.clone()], range.end)
+            }
+            Step::Value => reading.take_value(&text[reading.value_from..walk.at()])?,
+        }
+    }
+    match text.trim_start().as_bytes().first() {
+        _ if !walk.is_over() => Err(why_no_json(text)),
+        Some(b'[') => Ok(Page { elements: reading.list.finish()?, rest: Rest::Nothing }),
+        Some(b'n') => Ok(Page { elements: Vec::new(), rest: Rest::Nothing }),
+        Some(b'{') => reading.finish(),
+        _ => Err(NO_LIST.to_owned()),
+    }
+}
+
+const NO_LIST: &str = "neither a list nor an object with one";
+
+fn why_no_json(text: &str) -> String {
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Err(error) => json::not_json(&error),
+        Ok(_) => NO_LIST.to_owned(),
+    }
 }
 
 /// The keys a list may stand under; of several, the first in this order counts.
 const LISTS: [&str; 3] = ["workloads", "data", "items"];
 
-/// The whole answer: a list, an envelope with one, or null.
-struct Envelope<'w> {
-    wanted: Wanted<'w>,
+/// An answer, as far as it has been read.
+#[derive(Default)]
+struct Reading<'a> {
+    /// The list that is the answer, or stands under `key`.
+    list: List<'a>,
+    /// In quotes; where its value begins, but for a colon and blanks.
+    key: &'a str,
+    value_from: usize,
+    /// The list that counts, and the place of its key in [`LISTS`].
+    found: Option<(usize, Vec<&'a str>)>,
+    next_cursor: Option<String>,
+    cursor: Option<String>,
+    has_more: Option<bool>,
 }
 
-impl<'de> DeserializeSeed<'de> for Envelope<'_> {
-    type Value = Page<'de>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Page<'de>, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Envelope<'_> {
-    type Value = Page<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of workloads")
-    }
-
-    fn visit_unit<E>(self) -> Result<Page<'de>, E> {
-        Ok(Page { elements: Vec::new(), rest: Rest::Nothing })
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Page<'de>, A::Error> {
-        let elements = Elements { wanted: self.wanted }.visit_seq(items)?;
-        Ok(Page { elements, rest: Rest::Nothing })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Page<'de>, A::Error> {
-        let mut list: Option<(usize, Vec<&'de str>)> = None;
-        let mut cursors = [None, None];
-        let mut has_more = None;
-        while let Some(key) = entries.next_key::<String>()? {
-            match key.as_str() {
-                "next_cursor" => cursors[0] = cursor(entries.next_value()?),
-                "cursor" => cursors[1] = cursor(entries.next_value()?),
-                "has_more" => has_more = flag(entries.next_value()?),
-                key => match LISTS.iter().position(|name| *name == key) {
-                    Some(rank) if list.as_ref().is_none_or(|(before, _)| rank <= *before) => {
-                        let elements = Elements { wanted: self.wanted };
-                        list = Some((rank, entries.next_value_seed(elements)?));
-                    }
-                    _ => drop(entries.next_value::<IgnoredAny>()?),
-                },
-            }
+impl<'a> Reading<'a> {
+    fn take_value(&mut self, value: &str) -> Result<(), String> {
+        let list = std::mem::take(&mut self.list);
+        let value = value.trim_start_matches([':', ' ', '\n', '\r', '\t']);
+        let key: String = serde_json::from_str(self.key).map_err(|error| json::not_json(&error))?;
+        match &*key {
+            "next_cursor" => self.next_cursor = cursor(value),
+            "cursor" => self.cursor = cursor(value),
+            "has_more" => self.has_more = serde_json::from_str(value).ok(),
+            key => match LISTS.iter().position(|name| *name == key) {
+                Some(rank) if self.found.as_ref().is_none_or(|(before, _)| rank <= *before) => {
+                    let elements = match value.as_bytes() {
+                        [b'[', ..] => list.finish()?,
+                        b"null" => Vec::new(),
+                        _ => return Err(format!("`{key}` is no list")),
+                    };
+                    self.found = Some((rank, elements));
+                }
+                _ => {}
+            },
         }
-        let [next_cursor, cursor] = cursors;
-        let (_, elements) = list
-            .ok_or_else(|| A::Error::custom("an object without `workloads`, `data` or `items`"))?;
-        Ok(Page { elements, rest: rest(next_cursor.or(cursor), has_more) })
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Page<'a>, String> {
+        let (_, elements) = self
+            .found
+            .ok_or_else(|| "an object without `workloads`, `data` or `items`".to_owned())?;
+        Ok(Page { elements, rest: rest(self.next_cursor.or(self.cursor), self.has_more) })
     }
 }
 
@@ -176,53 +204,34 @@ fn rest(cursor: Option<String>, has_more: Option<bool>) -> Rest {
 }
 
 /// A non-blank string; a cursor of any other type is none.
-fn cursor(value: &RawValue) -> Option<String> {
-    let text: String = serde_json::from_str(value.get()).ok()?;
+fn cursor(value: &str) -> Option<String> {
+    let text: String = serde_json::from_str(value).ok()?;
     (!text.trim().is_empty()).then_some(text)
 }
 
-fn flag(value: &RawValue) -> Option<bool> {
-    serde_json::from_str(value.get()).ok()
+/// The elements of a list, as far as they are wanted.
+#[derive(Default)]
+struct List<'a> {
+    elements: Vec<&'a str>,
+    has_object: bool,
+    is_deep: bool,
 }
 
-/// A list, or null.
-struct Elements<'w> {
-    wanted: Wanted<'w>,
-}
-
-impl<'de> DeserializeSeed<'de> for Elements<'_> {
-    type Value = Vec<&'de str>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Elements<'_> {
-    type Value = Vec<&'de str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of workloads")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Vec::new())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let mut elements = Vec::new();
-        let (mut has_object, mut is_deep) = (false, false);
-        while let Some(element) = items.next_element::<&RawValue>()? {
-            has_object |= element.get().starts_with('{');
-            is_deep |= !has_object && json::too_deep(element.get());
-            if (self.wanted)(element.get()) {
-                elements.push(element.get());
-            }
+impl<'a> List<'a> {
+    fn take(&mut self, element: &'a str, wanted: Wanted<'_>) {
+        self.has_object |= element.starts_with('{');
+        self.is_deep |= !self.has_object && json::too_deep(element);
+        if wanted(element) {
+            self.elements.push(element);
         }
-        // An odd sibling of workloads is passed over; without any workload it is the answer itself that is odd.
-        if is_deep && !has_object {
-            return Err(A::Error::custom(format!("nested deeper than {}", json::MAX_DEPTH)));
+    }
+
+    /// An odd sibling of workloads is passed over; without any workload it is the answer itself that is odd.
+    fn finish(self) -> Result<Vec<&'a str>, String> {
+        match self.is_deep && !self.has_object {
+            true => Err(format!("nested deeper than {}", json::MAX_DEPTH)),
+            false => Ok(self.elements),
         }
-        Ok(elements)
     }
 }
 
@@ -297,7 +306,8 @@ mod tests {
     fn only_what_may_match_is_kept_and_odd_siblings_do_not_matter() {
         let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
         let body = format!(r#"[null,7,"a",{deep},{{"slug":"b"}},{{"slug":"a\u002db","id":"1"}}]"#);
-        let page = read(body.as_bytes(), &|text| may_hold(text, "a-b")).expect("a list");
+        let page =
+            read(body.as_bytes(), &|text| Sought::new("a-b").may_be_in(text)).expect("a list");
         assert_eq!(page.elements, [r#"{"slug":"a\u002db","id":"1"}"#]);
         let workload = Workload::read(page.elements[0]).expect("a workload");
         assert_eq!((workload.id.as_str(), workload.slug.as_str()), ("1", "a-b"));
@@ -316,7 +326,7 @@ mod tests {
             (r#"{"slug":"\ud800 s"}"#, true),
             (r#"["slug","s"]"#, false),
         ] {
-            assert_eq!(has_slug(element, "s"), expected, "{element}");
+            assert_eq!(Sought::new("s").is_slug_of(element), expected, "{element}");
         }
     }
 

@@ -21,6 +21,7 @@ mod readiness;
 mod sieve;
 mod status;
 mod wait;
+mod walk;
 mod warned;
 mod workloads;
 
@@ -35,6 +36,7 @@ use serde_json::{Map, Value, json};
 pub(crate) use compare::Change;
 pub(crate) use delete::{Proof, delete, delete_only};
 pub(crate) use ensure::{Ensured, Wish, apply, ensure, plan};
+pub(crate) use plan::Plan;
 pub(crate) use readiness::Progress;
 pub(crate) use status::status;
 pub(crate) use wait::wait;

@@ -99,13 +99,22 @@ impl Plan {
         names(self.conflicts.iter().chain(&self.changes))
     }
 
-    /// As JSON, by the schema of `docs/c-api.md`.
+    /// As hosts may see it; written, it has the schema of `docs/c-api.md`. A live command may hold a token, and plans are
+    /// printed.
+    pub(crate) fn shown(mut self) -> Self {
+        for change in self.changes.iter_mut().chain(&mut self.conflicts) {
+            hidden::hide(change);
+            mask_change(change);
+        }
+        let own = [&mut self.project_slug, &mut self.workload_slug];
+        own.into_iter().chain(&mut self.notes).chain(&mut self.base).for_each(mask_text);
+        self
+    }
+
+    /// The same as a value.
     pub(crate) fn to_value(&self) -> Value {
-        // A live command may hold a token, and plans are printed.
-        let mut shown = self.clone();
-        shown.changes.iter_mut().chain(&mut shown.conflicts).for_each(hidden::hide);
         // Strings, numbers and values that came from JSON: nothing in a plan can fail to be written.
-        masked(serde_json::to_value(&shown).unwrap_or_default())
+        serde_json::to_value(self.clone().shown()).unwrap_or_default()
     }
 
     /// `DriftError` of a policy or a field that forbids the write.
@@ -151,15 +160,33 @@ fn is_spelling(change: &Change) -> bool {
     }
 }
 
-/// The value with the tokens in its texts in their display form, keys included.
-fn masked(value: Value) -> Value {
+/// Puts tokens into their display form.
+fn mask_text(text: &mut String) {
+    *text = mask(text, &[]);
+}
+
+fn mask_change(change: &mut Change) {
+    mask_text(&mut change.path);
+    mask_value(&mut change.before);
+    mask_value(&mut change.after);
+    change.parts.iter_mut().for_each(mask_change);
+}
+
+/// In all its texts, keys included.
+fn mask_value(value: &mut Value) {
     match value {
-        Value::String(text) => mask(&text, &[]).into(),
-        Value::Array(items) => items.into_iter().map(masked).collect(),
+        Value::String(text) => mask_text(text),
+        Value::Array(items) => items.iter_mut().for_each(mask_value),
         Value::Object(entries) => {
-            entries.into_iter().map(|(key, value)| (mask(&key, &[]), masked(value))).collect()
+            *entries = std::mem::take(entries)
+                .into_iter()
+                .map(|(key, mut value)| {
+                    mask_value(&mut value);
+                    (mask(&key, &[]), value)
+                })
+                .collect();
         }
-        other => other,
+        _ => {}
     }
 }
 

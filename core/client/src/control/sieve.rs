@@ -7,135 +7,65 @@
 
 use std::ops::Range;
 
-use memchr::memchr2;
-use serde_json::value::RawValue;
-
 use super::list::Wanted;
+use super::walk::{Step, Walk};
 use crate::error::answer::BODY_LIMIT;
-use crate::transport::{Sieve, take_out};
+use crate::transport::{BOM, Sieve, take_out};
 
 /// Takes from a list what is not wanted.
 pub(super) struct Unwanted<'a> {
     wanted: Wanted<'a>,
-    scan: Scan,
+    walk: Walk,
+    /// Where the element before ended, if this list has had an object. Odd elements in front of the first one decide what
+    /// the answer is, so it stays.
+    kept_to: Option<usize>,
 }
 
 impl<'a> Unwanted<'a> {
     pub(super) fn new(wanted: Wanted<'a>) -> Self {
-        Self { wanted, scan: Scan::default() }
+        Self { wanted, walk: Walk::default(), kept_to: None }
     }
 
-    /// An element that the reader of lists would pass over. `element` begins with the comma in front of it.
+    /// Can the reader of lists do without this element?
     fn is_dross(&self, element: &[u8]) -> bool {
-        let text = std::str::from_utf8(&element[1..]).ok();
-        let text = text.filter(|text| serde_json::from_str::<&RawValue>(text).is_ok());
-        text.is_some_and(|text| !(self.wanted)(text))
+        element.starts_with(b"{")
+            && std::str::from_utf8(element).is_ok_and(|text| !(self.wanted)(text))
+    }
+
+    /// An element and the comma in front of it, if they go.
+    fn dross(&mut self, text: &[u8], element: Range<usize>) -> Option<Range<usize>> {
+        let before = self.kept_to;
+        if before.is_some() || text[element.start] == b'{' {
+            self.kept_to = Some(element.end);
+        }
+        before
+            .map(|end| end..element.end)
+            .filter(|range| range.start >= BODY_LIMIT && self.is_dross(&text[element]))
     }
 }
 
 impl Sieve for Unwanted<'_> {
     fn begin(&mut self) {
-        self.scan = Scan::default();
+        *self = Self::new(self.wanted);
     }
 
     fn pass(&mut self, text: &mut Vec<u8>) {
-        let mut dross = Vec::new();
-        while let Some(element) = self.scan.next_element(text) {
-            if element.start >= BODY_LIMIT && self.is_dross(&text[element.clone()]) {
-                dross.push(element);
+        if self.walk.at() == 0 && text.starts_with(BOM) {
+            self.walk = Walk::from(BOM.len());
+        }
+        let mut dross: Vec<Range<usize>> = Vec::new();
+        while let Some(step) = self.walk.step(text) {
+            match step {
+                Step::Element(element) => match (self.dross(text, element), dross.last_mut()) {
+                    (Some(range), Some(last)) if last.end == range.start => last.end = range.end,
+                    (range, _) => dross.extend(range),
+                },
+                Step::Key(_) | Step::Value => self.kept_to = None,
             }
         }
         let taken = take_out(text, &dross);
-        self.scan.moved_by(taken);
-    }
-}
-
-/// Where in an answer the elements of its lists are, as far as it has arrived.
-#[derive(Default)]
-struct Scan {
-    /// Up to here all is known.
-    at: usize,
-    in_string: bool,
-    depth: usize,
-    /// Is the container at that depth a list? Below the second it does not matter.
-    is_list: [bool; 2],
-    /// Has this list had an object? Odd elements in front of the first one decide what the answer is, so it stays.
-    has_object: bool,
-    /// The comma in front of the element that is being read.
-    comma: Option<usize>,
-}
-
-impl Scan {
-    /// The next element that is an object, not the first one of its list, and here in one piece, from its comma to its end.
-    fn next_element(&mut self, text: &[u8]) -> Option<Range<usize>> {
-        while let Some(&byte) = text.get(self.at) {
-            if self.in_string {
-                self.skip_string(text)?;
-                continue;
-            }
-            self.at += 1;
-            match byte {
-                b'"' => self.in_string = true,
-                b'{' | b'[' => self.open(byte == b'['),
-                b',' if self.is_in_list() => self.comma = Some(self.at - 1),
-                b'}' | b']' => {
-                    self.depth = self.depth.saturating_sub(1);
-                    if byte == b'}' && self.is_in_list() {
-                        let had_object = std::mem::replace(&mut self.has_object, true);
-                        if let Some(comma) = self.comma.take().filter(|_| had_object) {
-                            return Some(comma..self.at);
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
-    }
-
-    fn open(&mut self, is_list: bool) {
-        // The answer itself, or a list under one of its keys; what opens inside an element is its own affair.
-        if self.depth == 0 || (self.depth == 1 && !self.is_list[0]) {
-            self.is_list[self.depth] = is_list;
-            (self.has_object, self.comma) = (false, None);
-        }
-        self.depth += 1;
-    }
-
-    /// Is what comes now an element of the answer itself, or of a list under one of its keys?
-    fn is_in_list(&self) -> bool {
-        match self.depth {
-            1 => self.is_list[0],
-            2 => !self.is_list[0] && self.is_list[1],
-            _ => false,
-        }
-    }
-
-    /// Goes behind the string's end; `None` if that is not here yet.
-    fn skip_string(&mut self, text: &[u8]) -> Option<()> {
-        loop {
-            let Some(found) = memchr2(b'"', b'\\', &text[self.at..]) else {
-                self.at = text.len();
-                return None;
-            };
-            self.at += found;
-            if text[self.at] == b'"' {
-                self.at += 1;
-                self.in_string = false;
-                return Some(());
-            }
-            // The letter behind the backslash belongs to it.
-            if self.at + 1 == text.len() {
-                return None;
-            }
-            self.at += 2;
-        }
-    }
-
-    /// So many bytes in front of what is being read were taken out.
-    fn moved_by(&mut self, taken: usize) {
-        self.at -= taken;
-        self.comma = self.comma.map(|comma| comma - taken);
+        self.walk.moved_by(taken);
+        self.kept_to = self.kept_to.map(|end| end - taken);
     }
 }
 
@@ -160,7 +90,7 @@ mod tests {
     }
 
     fn is_wanted(text: &str) -> bool {
-        list::has_slug(text, "s")
+        list::Sought::new("s").is_slug_of(text)
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::delete::Proof;
-use super::list::{self, Rest, Wanted, Workload};
+use super::list::{self, Rest, Sought, Wanted, Workload};
 use super::sieve::Unwanted;
 use super::{Context, NO_PLATFORM};
 use crate::error::{Class, Error, code};
@@ -25,10 +25,11 @@ impl Context {
     pub(super) async fn find(&self, slug: &str, call: &Call) -> Result<Option<Workload>, Error> {
         let mut found = None;
         let mut unusable = false;
+        let sought = Sought::new(slug);
         let seen = self
-            .read_pages(call, &|text| list::has_slug(text, slug), |text| {
+            .read_pages(call, &|text| sought.is_slug_of(text), |text| {
                 found = Workload::read(text).filter(|workload| workload.slug == slug);
-                unusable |= list::is_unusable(text, slug);
+                unusable |= found.is_none() && list::is_unusable(text, slug);
                 found.is_some()
             })
             .await?;
@@ -46,8 +47,9 @@ impl Context {
 
     /// Every workload with this slug, each id once.
     pub(super) async fn find_all(&self, slug: &str, call: &Call) -> Result<Vec<Workload>, Error> {
-        self.find_where(slug, &|text| list::has_slug(text, slug), &|found| found.slug == slug, call)
-            .await
+        let sought = Sought::new(slug);
+        let wanted = |text: &str| sought.is_slug_of(text);
+        self.find_where(slug, &wanted, &|found| found.slug == slug, call).await
     }
 
     /// Every workload that was created as `slug` by whoever holds the proof, each id once.
@@ -57,9 +59,10 @@ impl Context {
         proof: &Proof,
         call: &Call,
     ) -> Result<Vec<Workload>, Error> {
-        let wanted = |text: &str| {
-            list::has_slug(text, slug) || proof.words().any(|word| list::may_hold(text, word))
-        };
+        let sought = Sought::new(slug);
+        let words: Vec<Sought<'_>> = proof.words().map(Sought::new).collect();
+        let wanted =
+            |text: &str| sought.is_slug_of(text) || words.iter().any(|word| word.may_be_in(text));
         self.find_where(slug, &wanted, &|found| proof.covers(found, slug), call).await
     }
 
@@ -76,9 +79,10 @@ impl Context {
         let mut unusable = false;
         let seen = self
             .read_pages(call, wanted, |text| {
-                unusable |= list::is_unusable(text, slug);
-                let workload = Workload::read(text).filter(|workload| is_meant(workload));
-                found.extend(workload.filter(|new| found.iter().all(|old| old.id != new.id)));
+                let workload = Workload::read(text);
+                unusable |= workload.is_none() && list::is_unusable(text, slug);
+                let meant = workload.filter(|workload| is_meant(workload));
+                found.extend(meant.filter(|new| found.iter().all(|old| old.id != new.id)));
                 false
             })
             .await?;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Object, Prepared, Work, head, take_clocks};
 use crate::config::arguments::{object, refuse_unknown, string, value, wrong_type};
 use crate::config::milliseconds;
 use crate::control::mark::Mark;
-use crate::control::{self, Context, Ensured, Proof, Wish};
+use crate::control::{self, Context, Ensured, Plan, Proof, Wish};
 use crate::error::Error;
 use crate::operation::{Event, Outbox};
 use crate::shared::Shared;
@@ -194,8 +195,9 @@ impl Work for ControlWork {
                 self.ensured(wish, control::apply(context, wish, base.as_deref(), call).await?)
             }
             What::Plan(wish) => {
-                let plan = control::plan(context, wish, call).await?.to_value();
-                self.about(&wish.spec.slug, json!({"plan": plan}))
+                let plan = control::plan(context, wish, call).await?.shown();
+                let (project_slug, workload_slug) = (&*context.project_slug, &*wish.spec.slug);
+                written(&Planned { project_slug, workload_slug, plan })
             }
             What::Get(slug) => {
                 let workload = context.get(slug, call).await?;
@@ -230,28 +232,42 @@ impl Work for ControlWork {
     }
 }
 
+/// The head of `plan`.
+#[derive(Serialize)]
+struct Planned<'a> {
+    project_slug: &'a str,
+    workload_slug: &'a str,
+    plan: Plan,
+}
+
+/// The head of `ensure` and `apply`. The plan stands last, so that a host which needs the rest at once can leave it unread.
+#[derive(Serialize)]
+struct EnsuredHead<'a> {
+    project_slug: &'a str,
+    workload_slug: &'a str,
+    changed: bool,
+    created: bool,
+    id: Option<String>,
+    warning: Option<String>,
+    plan: Plan,
+}
+
 impl ControlWork {
     fn ensured(&self, wish: &Wish, ensured: Ensured) -> Event {
-        self.about(
-            &wish.spec.slug,
-            json!({
-                "changed": ensured.changed,
-                "created": ensured.created,
-                "id": ensured.id,
-                "plan": ensured.plan.to_value(),
-                "warning": ensured.warning,
-            }),
-        )
+        let Ensured { plan, changed, created, id, warning } = ensured;
+        written(&EnsuredHead {
+            project_slug: &self.context.project_slug,
+            workload_slug: &wish.spec.slug,
+            changed,
+            created,
+            id,
+            warning,
+            plan: plan.shown(),
+        })
     }
+}
 
-    /// A head that begins with the address of the workload.
-    fn about(&self, slug: &str, more: Value) -> Event {
-        let mut entries = Object::new();
-        entries.insert("project_slug".into(), self.context.project_slug.as_str().into());
-        entries.insert("workload_slug".into(), slug.into());
-        if let Value::Object(more) = more {
-            entries.extend(more);
-        }
-        head(Value::Object(entries).to_string())
-    }
+fn written(it: &impl Serialize) -> Event {
+    // Strings, numbers and values that came from JSON: none of them can fail to be written.
+    head(serde_json::to_vec(it).unwrap_or_default())
 }
