@@ -65,7 +65,8 @@ impl ChatArguments {
 
     /// Exactly what is set, compact; `temperature` always as a float.
     pub(crate) fn body(&self, slug: &str, stream: bool) -> Bytes {
-        let mut body = b"{\"model\":".to_vec();
+        let mut body = Vec::with_capacity(self.room());
+        body.extend_from_slice(b"{\"model\":");
         push_string(&mut body, slug);
         body.extend_from_slice(b",\"messages\":");
         match &self.messages {
@@ -88,6 +89,14 @@ impl ChatArguments {
         }
         body.push(b'}');
         body.into()
+    }
+
+    /// What a body takes where nothing in its prompt is escaped: a long one that outgrows its room takes twice as much.
+    fn room(&self) -> usize {
+        match &self.messages {
+            Messages::Prompt(prompt) => prompt.len() + 256,
+            Messages::List(_) => 256,
+        }
     }
 }
 
