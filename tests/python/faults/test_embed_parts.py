@@ -136,9 +136,13 @@ def test_a_part_is_sent_again_alone() -> None:
 def test_the_first_part_that_fails_ends_the_call_and_the_others() -> None:
     """The others' connections are closed, not waited for; what had not begun is not sent."""
 
+    other_began = threading.Event()
+
     def respond(request: Request) -> Any:
         if request.json()["input"][0] == "3":
-            return answer({"error": {"code": "too_long", "message": "too long"}}, 400)
+            refusal = answer({"error": {"code": "too_long", "message": "too long"}}, 400)
+            return [Until(other_began), refusal]
+        other_began.set()
         return [HANG]
 
     with Double(respond) as double:
