@@ -4,6 +4,7 @@
 //! and live, [`export`] makes a spec of what is live, [`readiness`] reads events. [`workloads`] asks the platform; [`ensure`],
 //! [`delete`], [`status`] and [`wait`] are the operations.
 
+mod alike;
 mod command;
 mod compare;
 mod cost;

@@ -1,10 +1,13 @@
 //! Walks over the text of a list of workloads (wire.md 2.5), which may come in pieces, and checks that it is JSON: where are the
 //! elements, in the answer itself or in a list under one of its keys?
 //!
-//! It builds nothing and remembers only what is open, so that to look for one workload costs little more than to read the
-//! bytes. It does not say what is wrong with a text that is no JSON: [`serde_json`] can.
+//! It builds nothing and remembers only what is open and one element to compare the next ones [with](super::alike), so that to
+//! look for one workload costs little more than to read the bytes. It does not say what is wrong with a text that is no JSON:
+//! [`serde_json`] can.
 
 use std::ops::Range;
+
+use super::alike::Model;
 
 /// What has been passed.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,6 +65,8 @@ pub(super) struct Walk {
     open: Vec<u8>,
     /// Where the element or key begins that is being passed.
     start: usize,
+    /// The last element that was passed letter by letter.
+    model: Model,
 }
 
 impl Walk {
@@ -111,7 +116,13 @@ impl Walk {
                     self.start_if(self.open.len() == 1);
                     self.go_on(Next::KeyText)
                 }
-                (Next::KeyOrEnd | Next::CommaOrEnd, b'}') => self.close(b'{'),
+                (Next::KeyOrEnd | Next::CommaOrEnd, b'}') => {
+                    let step = self.close(b'{');
+                    if let Some(Step::Element(range)) = &step {
+                        self.model.set(&text[range.clone()]);
+                    }
+                    step
+                }
                 (Next::ValueOrEnd | Next::CommaOrEnd, b']') => self.close(b'['),
                 (Next::Value | Next::ValueOrEnd, _) => self.pass_value(text, byte)?,
                 _ => self.give_up(),
@@ -167,7 +178,15 @@ impl Walk {
 
     /// A value's first letter, or the whole of it; `None` where more of the text is needed.
     fn pass_value(&mut self, text: &[u8], first: u8) -> Option<Option<Step>> {
-        self.start_if(self.is_in_list());
+        let is_element = self.is_in_list();
+        self.start_if(is_element);
+        if is_element
+            && first == b'{'
+            && let Some(length) = self.model.length_of(&text[self.at..])
+        {
+            self.at += length;
+            return Some(self.ended());
+        }
         let next = match first {
             b'"' => Next::Text,
             b'{' => Next::KeyOrEnd,
@@ -240,7 +259,7 @@ impl Walk {
 
 /// How many letters there are in front of the first quote, backslash or control character. Most strings are short, so
 /// this looks at eight letters at once, and not at more.
-fn plain_length(text: &[u8]) -> usize {
+pub(super) fn plain_length(text: &[u8]) -> usize {
     let (words, _) = text.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let special = special_letters(u64::from_le_bytes(*word));
@@ -316,6 +335,7 @@ mod tests {
             r#"{"k":"a long text, and \"\\\/\b\f\n\r\t\u00e9\ud800\uDFFF, in it","e":[[],{}]}"#,
             "[\"\u{e9}\u{20ac}\u{1f600} in eight letters\"]",
             "[1E5,1e+5,0.0,-0,[ ],{ },\"\"]",
+            r#"[{"a":"x","b":[1]},{"a":"yy","b":[1]},{"a":"","b":[1]}]"#,
         ] {
             for at in 0..text.len() {
                 for letter in letters {
