@@ -337,6 +337,9 @@ ikey_status ikey_op_free(ikey_op *op);
 // Queues: many operations at once, one place to wait for all of them. For hosts with an event loop.
 //
 // - ikey_queue_new: starts one thread, which runs the operations
+// - ikey_queue_new_polled: starts none; they run in ikey_queue_submit, ikey_queue_cancel and ikey_queue_take
+//   - ikey_queue_due: when to take at the latest
+// - of both kinds:
 //   - ikey_queue_submit: an operation and a tag of your choice
 //     - ikey_queue_cancel, ikey_queue_pause: by tag
 //   - ikey_queue_take: what came since, as a batch of events, each with its tag; for each operation it ends with exactly
@@ -355,6 +358,22 @@ typedef void (*ikey_wake)(void *user_data);
 ikey_status ikey_queue_new(ikey_wake wake,
                            void *user_data,
                            ikey_queue **queue,
+                           ikey_error **err);
+
+// Makes a queue without a thread, for a host with an event loop: watch *descriptor there (poll, epoll, kqueue; also
+// io_uring's poll), and call ikey_queue_take with a timeout of 0 when it is readable, or after ikey_queue_due. There all
+// operations move on, on the calling thread and without waiting; ikey_queue_submit begins what it submits, and
+// ikey_queue_cancel ends what it cancels. Do not read from *descriptor; it is closed by ikey_queue_free.
+// IKEY_OK: *queue is yours until ikey_queue_free. IKEY_ERROR_OPERATION: no more files can be opened, or the like.
+ikey_status ikey_queue_new_polled(ikey_queue **queue,
+                                  int32_t *descriptor,
+                                  ikey_error **err);
+
+// Gives the milliseconds after which a queue of ikey_queue_new_polled has to be taken from, though its descriptor is not
+// readable: a timeout of an operation ends, or a cancel token is to be looked at. -1: no operation runs. Ask after each
+// call of ikey_queue_submit and ikey_queue_take. A queue with a thread needs none of that.
+ikey_status ikey_queue_due(ikey_queue *queue,
+                           int32_t *due_ms,
                            ikey_error **err);
 
 // Checks a request and hands its operation to the queue, which starts it. Its events come with tag, which should not be

@@ -251,11 +251,26 @@ def result(
 
 
 class Queue:
-    """Many operations on one native thread, which rings by a byte on a descriptor if it has one."""
+    """Many operations: on one native thread, or polled, where they run in `submit`, `cancel` and
+    `take`.
 
-    __slots__ = ("_filled", "_given", "_memory", "_native", "_places", "_refused")
+    Of a polled one the `descriptor` is readable when there is something to take, and something is
+    due, whatever the descriptor says, `due_ms` after each call of `submit` and `take`; -1: nothing
+    runs.
+    """
 
-    def __init__(self, descriptor: int = -1) -> None:
+    __slots__ = (
+        "_due",
+        "_filled",
+        "_given",
+        "_memory",
+        "_native",
+        "_places",
+        "_refused",
+        "descriptor",
+    )
+
+    def __init__(self, *, polled: bool) -> None:
         # Of a cycle, the collector may finalize what frees the memory before the `__del__` of those
         # who come here once more.
         self._memory = new(HELD)
@@ -264,13 +279,25 @@ class Queue:
         self._given = [_held() for _ in range(PLACES)]
         self._places = ffi.new("ikey_py_held *[]", self._given)
         self._filled = ffi.new("size_t *", 0)
-        _check(lib.ikey_py_queue_new(descriptor, native), native)
+        self._due = ffi.new("int32_t *", -1)
+        self.descriptor = -1
+        if polled:
+            descriptor = ffi.new("int32_t *")
+            _check(lib.ikey_py_queue_new_polled(native, descriptor), native)
+            self.descriptor = descriptor[0]
+        else:
+            _check(lib.ikey_py_queue_new(native), native)
+
+    @property
+    def due_ms(self) -> int:
+        return self._due[0]
 
     def submit(self, client: Held, name: str, request: Encoded, tag: int) -> None:
         """Starts an operation, whose events bring the tag, up to one of kind END or ERROR."""
         refused, op = self._refused, name.encode("ascii")
+        json = request.json
         status = lib.ikey_py_queue_submit(
-            self._native, client, op, len(op), request.json, len(request.json), tag, refused
+            self._native, client, op, len(op), json, len(json), tag, refused, self._due
         )
         _check(status, refused)
 
@@ -288,9 +315,10 @@ class Queue:
         That is so if there may be more, and after a notice: its operation goes on then. Of one
         thread at a time. Nothing comes once the queue was freed.
         """
-        status = lib.ikey_py_queue_take(self._native, wait_ms, self._places, self._filled)
+        filled = self._filled
+        status = lib.ikey_py_queue_take(self._native, wait_ms, self._places, filled, self._due)
         _check(status, self._given[0])
-        return [self._event(place) for place in range(self._filled[0])], status == OK
+        return [self._event(place) for place in range(filled[0])], status == OK
 
     def _event(self, place: int) -> Event:
         given = self._given[place]
@@ -302,7 +330,7 @@ class Queue:
         return event
 
     def free(self) -> None:
-        """Stops what still runs. Once this returns, nothing is written to the descriptor."""
+        """Stops what still runs, and closes the descriptor."""
         drop(self._native)
 
 

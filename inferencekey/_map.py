@@ -95,7 +95,7 @@ class TextMap(Iterator[Item], Closing):
         index, request = self._window.take(prompt)
         try:
             if self._queue is None:
-                self._queue = _ffi.Queue()
+                self._queue = _ffi.Queue(polled=False)
             encoded = _marshal.encode("generate_text", request)
             self._queue.submit(self._bound._handle(), "generate_text", encoded, index)
         except ConfigurationError:

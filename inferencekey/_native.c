@@ -159,25 +159,23 @@ static int32_t ikey_py_op_result(ikey_py_held *client, const char *name, size_t 
     return ikey_py_view(given, status);
 }
 
-static void ikey_py_ring(void *descriptor)
+static int32_t ikey_py_queue_new(ikey_py_held *given)
 {
-    // A pipe that is full has rung already.
-    ssize_t written = write((int)(intptr_t)descriptor, "", 1);
-    (void)written;
+    return ikey_py_view(given, ikey_queue_new(NULL, NULL, &given->queue, &given->error));
 }
 
-static int32_t ikey_py_queue_new(int descriptor, ikey_py_held *given)
+static int32_t ikey_py_queue_new_polled(ikey_py_held *given, int32_t *descriptor)
 {
-    ikey_wake wake = descriptor < 0 ? NULL : ikey_py_ring;
-    int32_t status = ikey_queue_new(wake, (void *)(intptr_t)descriptor, &given->queue, &given->error);
-    return ikey_py_view(given, status);
+    return ikey_py_view(given, ikey_queue_new_polled(&given->queue, descriptor, &given->error));
 }
 
 static int32_t ikey_py_queue_submit(ikey_py_held *queue, ikey_py_held *client, const char *name, size_t name_length,
-                                    const char *request, size_t request_length, uint64_t tag, ikey_py_held *given)
+                                    const char *request, size_t request_length, uint64_t tag, ikey_py_held *given,
+                                    int32_t *due_ms)
 {
     int32_t status = ikey_queue_submit(queue->queue, client->client, BYTES(name), name_length, BYTES(request),
                                        request_length, NULL, tag, &given->error);
+    ikey_queue_due(queue->queue, due_ms, NULL);
     return ikey_py_view(given, status);
 }
 
@@ -201,13 +199,15 @@ static int32_t ikey_py_is_end_of(const ikey_event *event, const ikey_py_held *be
     return kind == IKEY_EVENT_END && tag == before->tag;
 }
 
-static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_py_held **places, size_t *filled)
+static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_py_held **places, size_t *filled,
+                                  int32_t *due_ms)
 {
     ikey_event *events[IKEY_PY_PLACES];
     size_t count = 0;
     ikey_py_drop_left(places);
     *filled = 0;
     int32_t status = ikey_queue_take(queue->queue, timeout_ms, IKEY_PY_PLACES, events, &count, &places[0]->error);
+    ikey_queue_due(queue->queue, due_ms, NULL);
     if (status < 0) {
         return ikey_py_view(places[0], status);
     }

@@ -50,15 +50,17 @@ static int32_t ikey_py_op_result(ikey_py_held *client, const char *name, size_t 
 static int32_t ikey_py_op_next(ikey_py_held *op, int32_t timeout_ms, ikey_py_held *given);
 static void ikey_py_op_free(ikey_py_held *op);
 
-// A queue that writes a byte to `descriptor`, which must not block, when something can be taken and nothing could before;
-// one that is below 0 gets none.
-static int32_t ikey_py_queue_new(int descriptor, ikey_py_held *given);
+static int32_t ikey_py_queue_new(ikey_py_held *given);
+static int32_t ikey_py_queue_new_polled(ikey_py_held *given, int32_t *descriptor);
+// Submits, and asks when the queue is due.
 static int32_t ikey_py_queue_submit(ikey_py_held *queue, ikey_py_held *client, const char *name, size_t name_length,
-                                    const char *request, size_t request_length, uint64_t tag, ikey_py_held *given);
+                                    const char *request, size_t request_length, uint64_t tag, ikey_py_held *given,
+                                    int32_t *due_ms);
 static void ikey_py_queue_cancel(ikey_py_held *queue, uint64_t tag);
 static void ikey_py_queue_pause(ikey_py_held *queue, uint64_t tag, int32_t paused);
-// Fills places from the first on, at most IKEY_PY_PLACES; what an interrupted call left in them is freed.
+// Asks when the queue is due, and fills places from the first on, at most IKEY_PY_PLACES; what an interrupted call left in them is freed.
 // IKEY_OK: *filled of them, and there may be more; also if one of them is a notice, behind which its operation waits.
 // IKEY_TIMEOUT and IKEY_END: *filled of them, and that is all. A status below 0: the error is in the first.
 #define IKEY_PY_PLACES 16
-static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_py_held **places, size_t *filled);
+static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_py_held **places, size_t *filled,
+                                  int32_t *due_ms);

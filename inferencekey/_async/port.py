@@ -1,4 +1,4 @@
-"""Where the operations of an event loop run: the core's queue, and the way back from its thread.
+"""Where the operations of an event loop run: a queue of the core that the loop itself drives.
 
 A port belongs to its loop, comes with the loop's first call and goes with the loop; clients know
 of none, so one client serves any number of loops.
@@ -7,7 +7,7 @@ of none, so one client serves any number of loops.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import math
 import os
 import threading
 from itertools import count
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from inferencekey._native import Held
 
 
+# Seconds by which the same instant may differ when it is asked for twice.
+ROUNDING = 0.001
+
+
 class Receiver(Protocol):
     """Whose events come through a port."""
 
@@ -35,29 +39,16 @@ class Port:
     """The queue of one loop. The loop holds it by its reader; it does not hold the loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        try:
-            self._reader, self._writer = os.pipe()
-        except OSError as error:
-            raise InternalError(
-                f"no pipe to the event loop: {str(error.strerror).lower()}",
-                hint="close files, or raise the limit of open files (`ulimit -n`)",
-            ) from None
-        try:
-            os.set_blocking(self._reader, False)
-            os.set_blocking(self._writer, False)
-            self._queue = _ffi.Queue(self._writer)
-        except BaseException:
-            os.close(self._reader)
-            os.close(self._writer)
-            raise
+        self._queue = _ffi.Queue(polled=True)
         self._tags = count(1)
         # Who nobody waits for any more is not kept.
         self._receivers: dict[int, ref[Receiver]] = {}
         # Events that the core has handed over and their receivers have not got.
         self._came: Iterator[_ffi.Event] = iter(())
         self._loop = ref(loop)
+        self._looks_at = math.inf
         self.forks = _ffi.forks
-        loop.add_reader(self._reader, self._rung)
+        loop.add_reader(self._queue.descriptor, self._deliver)
 
     def serves(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Do its events come on this loop?"""
@@ -68,6 +59,7 @@ class Port:
         tag = next(self._tags)
         self._queue.submit(client, name, request, tag)
         self._receivers[tag] = ref(receiver)
+        self._set_timer()
         return tag
 
     def cancel(self, tag: int) -> None:
@@ -79,41 +71,59 @@ class Port:
         """Keeps an operation from reading on, or lets it go on."""
         self._queue.pause(tag, paused)
 
-    def _rung(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._reader, 4096)
+    def _deliver(self) -> None:
+        """Moves the operations on, and gives what comes of it to the receivers."""
         try:
-            self._deliver()
+            more = True
+            while True:
+                for event in self._came:
+                    self._give(event)
+                if not more:
+                    break
+                events, more = self._queue.take()
+                self._came = iter(events)
         except BaseException:
             # Of a signal handler. If the loop runs on, it delivers the rest.
-            os.write(self._writer, b"\0")
+            asyncio.get_running_loop().call_soon(self._deliver)
             raise
+        self._set_timer()
 
-    def _deliver(self) -> None:
-        more = True
-        while True:
-            for event in self._came:
-                known = self._receivers.get(event.tag)
-                if event.is_last:
-                    self._receivers.pop(event.tag, None)
-                if known is not None and (receiver := known()) is not None:
-                    receiver.receive(event)
-            if not more:
-                return
-            events, more = self._queue.take()
-            self._came = iter(events)
+    def _give(self, event: _ffi.Event) -> None:
+        known = self._receivers.get(event.tag)
+        if event.is_last:
+            self._receivers.pop(event.tag, None)
+        if known is not None and (receiver := known()) is not None:
+            receiver.receive(event)
+
+    def _set_timer(self) -> None:
+        """Comes back when the queue is due, though it does not ring."""
+        due_ms = self._queue.due_ms
+        if due_ms < 0 or (loop := self._loop()) is None:
+            return
+        at = loop.time() + due_ms / 1000
+        if at < self._looks_at - ROUNDING:
+            self._looks_at = at
+            # Neither holds the other: a handle would hold the loop, and the timer the port.
+            loop.call_at(at, _look, ref(self), at)
+
+    def look(self, at: float) -> None:
+        """By a timer; nothing, if another one came before it."""
+        if at == self._looks_at:
+            self._looks_at = math.inf
+            self._deliver()
 
     def close(self) -> None:
         """Stops what still runs. Closing again does nothing."""
         self._queue.free()
-        reader, writer, self._reader, self._writer = self._reader, self._writer, -1, -1
-        for descriptor in (reader, writer):
-            if descriptor >= 0:
-                os.close(descriptor)
 
     def __del__(self) -> None:
         if hasattr(self, "_tags"):
             self.close()
+
+
+def _look(port: ref[Port], at: float) -> None:
+    if (held := port()) is not None:
+        held.look(at)
 
 
 _ports: WeakKeyDictionary[asyncio.AbstractEventLoop, Port] = WeakKeyDictionary()

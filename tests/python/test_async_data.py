@@ -557,7 +557,7 @@ class Holder:
         self.queue.free()
 
 for _ in range(20):
-    Holder(_ffi.Queue())
+    Holder(_ffi.Queue(polled=True))
 gc.collect()
 assert seen == [0] * 20, seen
 """

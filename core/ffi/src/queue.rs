@@ -1,6 +1,9 @@
 //! Queues: many operations at once, one place to wait for all of them. For hosts with an event loop.
 //!
 //! - ikey_queue_new: starts one thread, which runs the operations
+//! - ikey_queue_new_polled: starts none; they run in ikey_queue_submit, ikey_queue_cancel and ikey_queue_take
+//!   - ikey_queue_due: when to take at the latest
+//! - of both kinds:
 //!   - ikey_queue_submit: an operation and a tag of your choice
 //!     - ikey_queue_cancel, ikey_queue_pause: by tag
 //!   - ikey_queue_take: what came since, as a batch of events, each with its tag; for each operation it ends with exactly
@@ -57,6 +60,13 @@ impl Queue {
                 return Some(taken);
             }
         }
+    }
+
+    /// Rounded up: whoever comes too early would come again for nothing.
+    fn due_ms(&self) -> i32 {
+        self.queue.due().map_or(-1, |due| {
+            due.as_micros().div_ceil(1000).try_into().unwrap_or(i32::MAX)
+        })
     }
 
     fn free(&self) {
@@ -132,6 +142,45 @@ pub extern "C" fn ikey_queue_new(
         });
         let queue = core::Queue::new(call)?;
         out.write(handle::give(Queue { queue, hook, freed: AtomicBool::new(false) }));
+        Ok(IKEY_OK)
+    })
+}
+
+/// Makes a queue without a thread, for a host with an event loop: watch *descriptor there (poll, epoll, kqueue; also
+/// io_uring's poll), and call ikey_queue_take with a timeout of 0 when it is readable, or after ikey_queue_due. There all
+/// operations move on, on the calling thread and without waiting; ikey_queue_submit begins what it submits, and
+/// ikey_queue_cancel ends what it cancels. Do not read from *descriptor; it is closed by ikey_queue_free.
+/// IKEY_OK: *queue is yours until ikey_queue_free. IKEY_ERROR_OPERATION: no more files can be opened, or the like.
+#[unsafe(no_mangle)]
+pub extern "C" fn ikey_queue_new_polled(
+    queue: Option<&mut MaybeUninit<*mut ikey_queue>>,
+    descriptor: Option<&mut MaybeUninit<i32>>,
+    err: Option<&mut MaybeUninit<*mut ikey_error>>,
+) -> ikey_status {
+    guard("ikey_queue_new_polled", err, || {
+        let out = output(queue, "queue")?;
+        let descriptor = output(descriptor, "descriptor")?;
+        reserve::refuse_if_short()?;
+        let queue = core::Queue::polled()?;
+        descriptor.write(queue.descriptor());
+        let hook = Arc::new(Hook(Mutex::new(None)));
+        out.write(handle::give(Queue { queue, hook, freed: AtomicBool::new(false) }));
+        Ok(IKEY_OK)
+    })
+}
+
+/// Gives the milliseconds after which a queue of ikey_queue_new_polled has to be taken from, though its descriptor is not
+/// readable: a timeout of an operation ends, or a cancel token is to be looked at. -1: no operation runs. Ask after each
+/// call of ikey_queue_submit and ikey_queue_take. A queue with a thread needs none of that.
+#[unsafe(no_mangle)]
+pub extern "C" fn ikey_queue_due(
+    queue: *mut ikey_queue,
+    due_ms: Option<&mut MaybeUninit<i32>>,
+    err: Option<&mut MaybeUninit<*mut ikey_error>>,
+) -> ikey_status {
+    guard("ikey_queue_due", err, || {
+        let queue = handle::take::<Queue>(queue, "queue")?;
+        output(due_ms, "due_ms")?.write(queue.due_ms());
         Ok(IKEY_OK)
     })
 }

@@ -66,17 +66,8 @@ pub(crate) struct Signal;
 
 /// Sleeps until a source is ready, the interests' own instant comes or `pause` is over. Returns which sources are ready.
 pub(crate) fn sleep(interests: &Interests, pause: Duration) -> Result<Vec<bool>, Signal> {
-    sleep_over(&interests.sources, interests.wake_at, pause)
-}
-
-/// The same for sources that are not in one place.
-pub(crate) fn sleep_over<'a>(
-    sources: impl IntoIterator<Item = &'a (Source, Direction)>,
-    wake_at: Option<Instant>,
-    pause: Duration,
-) -> Result<Vec<bool>, Signal> {
-    let pause = wake_at.map_or(pause, |instant| pause.min(until(instant)));
-    let mut watched: Vec<PollFd<'_>> = sources.into_iter().map(watch).collect();
+    let pause = interests.wake_at.map_or(pause, |instant| pause.min(until(instant)));
+    let mut watched: Vec<PollFd<'_>> = interests.sources.iter().map(watch).collect();
     let timeout = Timespec::try_from(pause).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 });
     let woken = poll(&mut watched, Some(&timeout));
     begin_round();

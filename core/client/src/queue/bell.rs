@@ -1,38 +1,51 @@
-//! Ends the reactor's sleep from another thread.
+//! Says which tasks can go on, and ends the reactor's sleep, from any thread.
 
-use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Wake;
 
-use rustix::io::ioctl_fionbio;
+use mio::{Registry, Token, Waker};
 
-use crate::driver::Source;
+/// Events of one operation that may wait to be taken before it is polled no further.
+pub(super) const BACKLOG: usize = 4;
 
-/// A pipe, written to only while the reactor sleeps: before it falls asleep it looks at everything that others ring for.
+/// Rung with a system call only while the reactor sleeps: before it falls asleep it looks at everything that others ring for.
 ///
 /// Whoever rings has changed something before, and the reactor looks after it has said that it is asleep. Each exchange of
 /// `asleep` sees what was done before the one that precedes it: so either the reactor sees the change, or the ring wakes it.
 pub(super) struct Bell {
     asleep: AtomicBool,
-    reader: Arc<PipeReader>,
-    writer: PipeWriter,
+    called: Mutex<Vec<usize>>,
+    waker: Waker,
 }
 
 impl Bell {
-    pub(super) fn new() -> io::Result<Self> {
-        let (reader, writer) = io::pipe()?;
-        ioctl_fionbio(&reader, true)?;
-        Ok(Self { asleep: AtomicBool::new(false), reader: Arc::new(reader), writer })
+    /// Under this token the reactor's poll tells that it was rung.
+    pub(super) const TOKEN: Token = Token(usize::MAX);
+
+    pub(super) fn new(registry: &Registry) -> io::Result<Self> {
+        let waker = Waker::new(registry, Self::TOKEN)?;
+        Ok(Self { asleep: AtomicBool::new(true), called: Mutex::default(), waker })
     }
 
-    /// Wakes the reactor if it sleeps. Writing cannot block: a pipe has room for more than one byte from each thread.
+    /// Wakes the reactor if it sleeps.
     pub(super) fn ring(&self) {
         if self.asleep.swap(false, Ordering::AcqRel) {
-            // A broken pipe means that the reactor is gone; there is nobody left to wake. After any other failure the
-            // reactor comes by at the end of its slice.
-            let _ = (&self.writer).write_all(&[1]);
+            // If it fails, the reactor comes by at the end of its slice.
+            let _ = self.waker.wake();
         }
+    }
+
+    /// Wakes the reactor for one task.
+    fn call(&self, key: usize) {
+        self.called.lock().unwrap_or_else(PoisonError::into_inner).push(key);
+        self.ring();
+    }
+
+    /// The tasks that were called since this was last asked.
+    pub(super) fn called(&self) -> Vec<usize> {
+        std::mem::take(&mut *self.called.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Called by the reactor before it looks whether there is something to do, and sleeps if there is nothing.
@@ -40,36 +53,56 @@ impl Bell {
         self.asleep.swap(true, Ordering::AcqRel);
     }
 
-    /// Called by the reactor after its sleep. `rung`: the pipe may be readable.
-    pub(super) fn wake_up(&self, rung: bool) {
+    /// Called by the reactor after its sleep.
+    pub(super) fn wake_up(&self) {
         self.asleep.swap(false, Ordering::AcqRel);
-        if rung {
-            // If it fails, the worst is one round without work. It does not block, though the byte may be missing: when
-            // poll(2) fails, every source counts as ready.
-            let _ = (&*self.reader).read(&mut [0; 16]);
-        }
-    }
-
-    /// What the reactor watches.
-    pub(super) fn source(&self) -> Source {
-        self.reader.clone()
     }
 }
 
-/// Wakes one task on the reactor.
-pub(super) struct TaskWaker {
+/// What lets one task go on, or keeps it from that; shared with whoever does so.
+pub(super) struct Reins {
+    pub(super) key: usize,
     pub(super) woken: AtomicBool,
-    pub(super) bell: Arc<Bell>,
+    pub(super) paused: AtomicBool,
+    /// Events that wait to be taken; a notice counts as many as may wait.
+    pub(super) backlog: AtomicUsize,
+    bell: Arc<Bell>,
 }
 
-impl Wake for TaskWaker {
+impl Reins {
+    pub(super) fn new(key: usize, bell: &Arc<Bell>) -> Arc<Self> {
+        Arc::new(Self {
+            key,
+            woken: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
+            backlog: AtomicUsize::new(0),
+            bell: Arc::clone(bell),
+        })
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.backlog.load(Ordering::Acquire) < BACKLOG
+    }
+
+    pub(super) fn may_run(&self) -> bool {
+        self.has_room() && !self.paused.load(Ordering::Acquire)
+    }
+
+    /// By the host, which lets it go on. A wake from before may have been passed over, since it could not.
+    pub(super) fn call(&self) {
+        self.woken.store(true, Ordering::Release);
+        self.bell.call(self.key);
+    }
+}
+
+impl Wake for Reins {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.woken.swap(true, Ordering::AcqRel) {
-            self.bell.ring();
+            self.bell.call(self.key);
         }
     }
 }

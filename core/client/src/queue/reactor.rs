@@ -1,207 +1,149 @@
-//! The thread that drives a queue's operations.
+//! Drives a queue's operations, on the queue's own thread or on that of whoever takes from it.
 
+use std::collections::HashMap;
 use std::io;
-use std::iter;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::bell::{Bell, TaskWaker};
-use super::{BACKLOG, Room, Shared, Submitted, Taken, Waiting};
-use crate::driver::block::sleep_over;
-use crate::driver::{Direction, Interests, collect, now};
-use crate::error::Error;
-use crate::operation::{Event, Operation};
+use mio::{Events, Poll};
+
+use super::bell::Bell;
+use super::task::Task;
+use super::shared::{Shared, Waiting};
+use crate::driver::{self, begin_round};
 use crate::threads;
 
 /// A cancel by token or by closing a client rings no bell; it is seen at the latest after this long.
-const SLICE: Duration = Duration::from_millis(50);
+pub(super) const SLICE: Duration = Duration::from_millis(50);
 
-/// How often a task that has woken itself is polled again at once. hyper does that when it is asked for more; one that never
-/// stops doing it keeps no other from running.
-const MOST_WAKES: usize = 4;
+/// Sockets that one look at the system tells of; the rest waits for the next one.
+const MOST_READY: usize = 256;
 
-/// Starts the thread; it ends when the queue is closed.
-pub(super) fn start(shared: Arc<Shared>, wake: Option<Box<dyn Fn() + Send>>) -> io::Result<()> {
-    let reactor = Reactor { shared, wake, tasks: Vec::new() };
-    threads::spawn(c"inferencekey", move || reactor.run())
+/// Called when something can be taken and nothing could before.
+pub(super) type WakeHook = Box<dyn Fn() + Send>;
+
+/// Starts the thread that drives the operations of a queue; it ends when the queue is closed.
+pub(super) fn start(shared: Arc<Shared>) -> io::Result<()> {
+    threads::spawn(c"inferencekey", move || {
+        let mut reactor = shared.reactor();
+        while !shared.is_closed() {
+            reactor.turn(&shared, SLICE);
+        }
+    })
 }
 
-struct Reactor {
-    shared: Arc<Shared>,
-    wake: Option<Box<dyn Fn() + Send>>,
-    tasks: Vec<Task>,
+pub(super) struct Reactor {
+    poll: Poll,
+    ready: Events,
+    wake: Option<WakeHook>,
+    tasks: HashMap<usize, Task>,
+    /// Who may have something to do.
+    called: Vec<usize>,
+    /// When every task is looked at, if there are any.
+    look_at: Option<Instant>,
 }
 
 impl Reactor {
-    fn run(mut self) {
-        while self.accept() {
-            let outcomes = self.poll_tasks();
-            self.publish(outcomes);
-            self.sleep();
+    pub(super) fn new(wake: Option<WakeHook>) -> io::Result<Self> {
+        Ok(Self {
+            poll: Poll::new()?,
+            ready: Events::with_capacity(MOST_READY),
+            wake,
+            tasks: HashMap::new(),
+            called: Vec::new(),
+            look_at: None,
+        })
+    }
+
+    pub(super) fn poll(&self) -> &Poll {
+        &self.poll
+    }
+
+    /// Sleeps until something can go on, at most for `pause`, and moves it on.
+    pub(super) fn turn(&mut self, shared: &Shared, pause: Duration) {
+        let left = self.look_at.map(|instant| instant.saturating_duration_since(driver::now()));
+        let pause = left.map_or(pause, |left| left.min(pause));
+        // A signal ends the sleep early; any other failure makes this a round in which no socket is ready.
+        if self.poll.poll(&mut self.ready, Some(pause)).is_err() {
+            self.ready.clear();
         }
+        shared.bell.wake_up();
+        for event in self.ready.iter().filter(|event| event.token() != Bell::TOKEN) {
+            let key = event.token().0;
+            if let Some(task) = self.tasks.get_mut(&key) {
+                task.runnable = true;
+                self.called.push(key);
+            }
+        }
+        self.run(shared);
     }
 
-    /// Takes in what was submitted; false once the queue is closed.
-    fn accept(&mut self) -> bool {
-        let mut state = self.shared.lock();
-        let submitted = std::mem::take(&mut state.submitted);
-        let open = !state.closed;
-        drop(state);
-        self.tasks.extend(submitted.into_iter().map(|new| Task::new(new, &self.shared.bell)));
-        open
-    }
-
-    fn poll_tasks(&mut self) -> Vec<Waiting> {
+    /// Moves on what was submitted and what can go on, without a look at the system.
+    pub(super) fn run(&mut self, shared: &Shared) {
+        begin_round();
+        let now = driver::now();
+        for submitted in shared.submitted() {
+            let task = Task::new(submitted);
+            self.called.push(task.key());
+            self.tasks.insert(task.key(), task);
+            self.look_by(None);
+        }
+        self.called.extend(shared.bell.called());
+        if self.look_at.is_some_and(|instant| instant <= now) {
+            self.look_at_all(now);
+        }
         let mut outcomes = Vec::new();
-        let now = now();
-        self.tasks.retain_mut(|task| !task.is_due(now) || task.poll(&mut outcomes));
-        outcomes
+        for key in std::mem::take(&mut self.called) {
+            self.move_on(key, now, &mut outcomes);
+        }
+        shared.publish(outcomes, self.wake.as_ref());
+        self.rest(shared);
     }
 
-    fn publish(&self, outcomes: Vec<Waiting>) {
-        if outcomes.is_empty() {
+    fn look_at_all(&mut self, now: Instant) {
+        self.called.extend(self.tasks.values().filter(|task| task.is_due(now)).map(Task::key));
+        let next = self.tasks.values().filter_map(Task::wakes_at).min();
+        self.look_at = None;
+        self.look_by(next);
+    }
+
+    fn move_on(&mut self, key: usize, now: Instant, outcomes: &mut Vec<Waiting>) {
+        let Some(task) = self.tasks.get_mut(&key).filter(|task| task.is_due(now)) else {
+            return;
+        };
+        let registry = self.poll.registry();
+        if !task.poll(outcomes) {
+            task.watch.end(registry);
+            self.tasks.remove(&key);
             return;
         }
-        let mut state = self.shared.lock();
-        let was_empty = state.ready.is_empty();
-        for outcome in &outcomes {
-            if !matches!(outcome.taken.outcome, Ok(Some(_))) {
-                state.running.remove(&outcome.taken.tag);
-            }
+        if task.watch.update(registry, key).is_err() {
+            task.look_again_at(now + SLICE);
         }
-        state.ready.extend(outcomes);
-        let is_awaited = state.takers > 0;
-        drop(state);
-        if is_awaited {
-            self.shared.something_to_take.notify_all();
+        if task.is_due(driver::now()) {
+            self.called.push(key);
         }
-        if let (true, Some(wake)) = (was_empty, &self.wake) {
-            wake();
-        }
+        let wakes_at = task.wakes_at();
+        self.look_by(wakes_at);
     }
 
-    /// Sleeps until a task can go on or the bell rings, and marks the tasks that are due.
-    fn sleep(&mut self) {
-        self.shared.bell.fall_asleep();
-        for task in &mut self.tasks {
-            // Asked once: the host may make room or pause at any moment; for what lets a task go on it rings.
-            task.is_watched = task.may_run();
+    /// All tasks are looked at by then, and also if it is none, at the end of the slice.
+    fn look_by(&mut self, wakes_at: Option<Instant>) {
+        let look_at = self.look_at.unwrap_or_else(|| driver::now() + SLICE);
+        self.look_at = Some(wakes_at.map_or(look_at, |instant| instant.min(look_at)));
+    }
+
+    /// Falls asleep, unless there is something to do that nobody would ring for.
+    fn rest(&mut self, shared: &Shared) {
+        if self.tasks.is_empty() {
+            self.look_at = None;
         }
-        let pause = if self.has_work() { Duration::ZERO } else { SLICE };
-        let bell = (self.shared.bell.source(), Direction::Read);
-        let watched = || self.tasks.iter().filter(|task| task.is_watched);
-        let sources = watched().flat_map(|task| &task.interests.sources);
-        let wake_at = watched().filter_map(|task| task.interests.wake_at).min();
-        let slept = sleep_over(iter::once(&bell).chain(sources), wake_at, pause);
-        self.shared.bell.wake_up(slept.as_ref().is_ok_and(|ready| ready[0]));
-        let Ok(ready) = slept else { return };
-        let mut ready = &ready[1..];
-        for task in self.tasks.iter_mut().filter(|task| task.is_watched) {
-            let (own, rest) = ready.split_at(task.interests.sources.len());
-            task.runnable |= own.contains(&true);
-            ready = rest;
+        shared.bell.fall_asleep();
+        let now = driver::now();
+        let called = shared.bell.called().into_iter();
+        self.called.extend(called.filter(|key| self.tasks.get(key).is_some_and(|t| t.is_due(now))));
+        if shared.rests_until(self.look_at) || !self.called.is_empty() {
+            shared.bell.ring();
         }
     }
-
-    /// Is there something that nothing would wake the reactor for?
-    fn has_work(&self) -> bool {
-        let state = self.shared.lock();
-        let is_called = state.closed || !state.submitted.is_empty();
-        drop(state);
-        let now = now();
-        is_called || self.tasks.iter().any(|task| task.is_due(now))
-    }
-}
-
-struct Task {
-    tag: u64,
-    operation: Operation,
-    interests: Interests,
-    /// New, or one of its sources is ready.
-    runnable: bool,
-    /// The sleep that runs, or ran last, waits for its sources.
-    is_watched: bool,
-    backlog: Arc<AtomicUsize>,
-    paused: Arc<AtomicBool>,
-    waker: Arc<TaskWaker>,
-}
-
-impl Task {
-    fn new(submitted: Submitted, bell: &Arc<Bell>) -> Self {
-        let waker = TaskWaker { woken: AtomicBool::new(false), bell: Arc::clone(bell) };
-        Self {
-            tag: submitted.tag,
-            operation: submitted.operation,
-            interests: Interests::default(),
-            runnable: true,
-            is_watched: false,
-            backlog: Arc::default(),
-            paused: submitted.paused,
-            waker: Arc::new(waker),
-        }
-    }
-
-    fn has_room(&self) -> bool {
-        self.backlog.load(Ordering::Acquire) < BACKLOG
-    }
-
-    fn may_run(&self) -> bool {
-        self.has_room() && !self.paused.load(Ordering::Acquire)
-    }
-
-    fn is_woken(&self) -> bool {
-        self.waker.woken.load(Ordering::Acquire)
-    }
-
-    fn is_due(&self, now: Instant) -> bool {
-        self.operation.is_cancelled()
-            || self.may_run()
-                && (self.runnable
-                    || self.is_woken()
-                    || self.interests.wake_at.is_some_and(|instant| now >= instant))
-    }
-
-    /// Moves the operation on until it waits or its backlog is full; false once it has ended.
-    fn poll(&mut self, outcomes: &mut Vec<Waiting>) -> bool {
-        let waker = Waker::from(Arc::clone(&self.waker));
-        let mut context = Context::from_waker(&waker);
-        let mut wakes = 0;
-        loop {
-            self.waker.woken.swap(false, Ordering::AcqRel);
-            let (polled, interests) = collect(|| poll_next(&mut self.operation, &mut context));
-            self.interests = interests;
-            let Poll::Ready(outcome) = polled else {
-                if self.is_woken() && wakes < MOST_WAKES {
-                    wakes += 1;
-                    continue;
-                }
-                self.runnable = false;
-                return true;
-            };
-            let outcome = outcome.transpose();
-            let goes_on = matches!(outcome, Ok(Some(_)));
-            let room = Room::take(&self.backlog, &outcome);
-            outcomes.push(Waiting { taken: Taken { tag: self.tag, outcome }, room });
-            if !goes_on {
-                return false;
-            }
-            if !self.has_room() {
-                self.runnable = true;
-                return true;
-            }
-        }
-    }
-}
-
-/// [`Operation::poll_next`], where a panic is the operation's error: the thread and the other operations go on.
-fn poll_next(
-    operation: &mut Operation,
-    context: &mut Context<'_>,
-) -> Poll<Option<Result<Event, Error>>> {
-    // Unwind safety: after an error the operation is dropped and not asked again.
-    catch_unwind(AssertUnwindSafe(|| operation.poll_next(context)))
-        .unwrap_or_else(|panic| Poll::Ready(Some(Err(Error::panicked(&*panic)))))
 }

@@ -1,5 +1,6 @@
 use std::sync::mpsc;
 
+use super::bell::BACKLOG;
 use super::*;
 use crate::driver;
 use crate::operation::EventKind;
