@@ -64,9 +64,9 @@ impl Queue {
 
     /// Rounded up: whoever comes too early would come again for nothing.
     fn due_ms(&self) -> i32 {
-        self.queue.due().map_or(-1, |due| {
-            due.as_micros().div_ceil(1000).try_into().unwrap_or(i32::MAX)
-        })
+        self.queue
+            .due()
+            .map_or(-1, |due| due.as_micros().div_ceil(1000).try_into().unwrap_or(i32::MAX))
     }
 
     fn free(&self) {

@@ -37,10 +37,9 @@ impl Bell {
         }
     }
 
-    /// Wakes the reactor for one task.
-    fn call(&self, key: usize) {
+    /// Has the reactor look at one task when it is rung for or runs by itself.
+    fn note(&self, key: usize) {
         self.called.lock().unwrap_or_else(PoisonError::into_inner).push(key);
-        self.ring();
     }
 
     /// The tasks that were called since this was last asked.
@@ -53,7 +52,7 @@ impl Bell {
         self.asleep.swap(true, Ordering::AcqRel);
     }
 
-    /// Called by the reactor after its sleep.
+    /// Called by the reactor before it moves tasks on.
     pub(super) fn wake_up(&self) {
         self.asleep.swap(false, Ordering::AcqRel);
     }
@@ -88,10 +87,10 @@ impl Reins {
         self.has_room() && !self.paused.load(Ordering::Acquire)
     }
 
-    /// By the host, which lets it go on. A wake from before may have been passed over, since it could not.
-    pub(super) fn call(&self) {
+    /// By the host, which lets it go on and rings then. A wake from before may have been passed over, since it could not.
+    pub(super) fn let_go_on(&self) {
         self.woken.store(true, Ordering::Release);
-        self.bell.call(self.key);
+        self.bell.note(self.key);
     }
 }
 
@@ -102,7 +101,8 @@ impl Wake for Reins {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.woken.swap(true, Ordering::AcqRel) {
-            self.bell.call(self.key);
+            self.bell.note(self.key);
+            self.bell.ring();
         }
     }
 }

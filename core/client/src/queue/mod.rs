@@ -74,13 +74,13 @@ impl Queue {
     /// nor paused any more.
     pub fn submit(&self, operation: Operation, tag: u64) {
         self.shared.submit(operation, tag);
-        self.run_here();
+        self.move_on();
     }
 
     /// Ends the operation under `tag` as `Cancelled`; an unknown tag is passed over.
     pub fn cancel(&self, tag: u64) {
         self.shared.cancel(tag);
-        self.run_here();
+        self.move_on();
     }
 
     /// Keeps the operation under `tag` from running, or lets it go on; an unknown tag is passed over. What it has given
@@ -97,7 +97,9 @@ impl Queue {
         loop {
             let left = until.map_or(SLICE, |until| until.saturating_duration_since(Instant::now()));
             match self.shared.idle_reactor() {
-                Some(mut reactor) if self.shared.is_ready() => reactor.turn(&self.shared, Duration::ZERO),
+                Some(mut reactor) if self.shared.is_ready() => {
+                    reactor.turn(&self.shared, Duration::ZERO)
+                }
                 Some(mut reactor) => reactor.turn(&self.shared, left),
                 None => self.shared.wait_for_outcomes(left.min(SLICE)),
             }
@@ -107,11 +109,14 @@ impl Queue {
         }
     }
 
-    /// Without a thread, the reactor runs on the calling one, unless another is about to.
-    fn run_here(&self) {
-        if let Some(mut reactor) = self.shared.idle_reactor() {
-            reactor.run(&self.shared);
-            self.shared.ring_if_ready();
+    /// Moves on what has just changed: on the calling thread where no other drives the operations.
+    fn move_on(&self) {
+        match self.shared.idle_reactor() {
+            Some(mut reactor) => {
+                reactor.run(&self.shared);
+                self.shared.ring_if_ready();
+            }
+            None => self.shared.bell.ring(),
         }
     }
 }
@@ -127,5 +132,7 @@ fn not_made(what: &str, error: &io::Error) -> Error {
     if is_exhaustion(error) { advise(failed) } else { failed }
 }
 
+#[cfg(test)]
+mod polled_tests;
 #[cfg(test)]
 mod tests;

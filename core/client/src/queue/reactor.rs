@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll};
 
 use super::bell::Bell;
-use super::task::Task;
 use super::shared::{Shared, Waiting};
+use super::task::Task;
 use crate::driver::{self, begin_round};
 use crate::threads;
 
@@ -67,7 +67,6 @@ impl Reactor {
         if self.poll.poll(&mut self.ready, Some(pause)).is_err() {
             self.ready.clear();
         }
-        shared.bell.wake_up();
         for event in self.ready.iter().filter(|event| event.token() != Bell::TOKEN) {
             let key = event.token().0;
             if let Some(task) = self.tasks.get_mut(&key) {
@@ -80,6 +79,7 @@ impl Reactor {
 
     /// Moves on what was submitted and what can go on, without a look at the system.
     pub(super) fn run(&mut self, shared: &Shared) {
+        shared.bell.wake_up();
         begin_round();
         let now = driver::now();
         for submitted in shared.submitted() {

@@ -85,12 +85,14 @@ impl Room {
         Self { reins: Arc::clone(reins), places }
     }
 
-    /// Lets the operation go on if it had none and has some now.
-    fn give_back(self) {
+    /// True if the operation had none and can go on now.
+    fn give_back(self) -> bool {
         let taken = self.reins.backlog.fetch_sub(self.places, Ordering::AcqRel);
-        if taken >= BACKLOG && taken - self.places < BACKLOG {
-            self.reins.call();
+        let goes_on = taken >= BACKLOG && taken - self.places < BACKLOG;
+        if goes_on {
+            self.reins.let_go_on();
         }
+        goes_on
     }
 }
 
@@ -139,14 +141,12 @@ impl Shared {
         };
         state.running.insert(tag, running);
         state.submitted.push(Submitted { tag, operation, reins });
-        drop(state);
-        self.bell.ring();
     }
 
     pub(super) fn cancel(&self, tag: u64) {
         if let Some(running) = self.lock().running.get(&tag) {
             running.stop.cancel();
-            running.reins.call();
+            running.reins.let_go_on();
         }
     }
 
@@ -154,7 +154,8 @@ impl Shared {
         if let Some(running) = self.lock().running.get_mut(&tag) {
             running.pause(paused);
             if !paused {
-                running.reins.call();
+                running.reins.let_go_on();
+                self.bell.ring();
             }
         }
     }
@@ -216,7 +217,8 @@ impl Shared {
     pub(super) fn wait_for_outcomes(&self, wait: Duration) {
         let mut state = self.lock();
         state.takers += 1;
-        let waited = self.something_to_take.wait_timeout_while(state, wait, |state| state.ready.is_empty());
+        let waited =
+            self.something_to_take.wait_timeout_while(state, wait, |state| state.ready.is_empty());
         state = waited.unwrap_or_else(PoisonError::into_inner).0;
         state.takers -= 1;
     }
@@ -234,7 +236,7 @@ impl Shared {
             taken.push(waiting.taken);
         }
         drop(state);
-        rooms.into_iter().for_each(Room::give_back);
+        self.give_back(rooms);
         self.ring_if_ready();
         taken
     }
@@ -242,10 +244,16 @@ impl Shared {
     /// The operations whose notices were taken go on.
     pub(super) fn go_on_after_notices(&self) {
         let told = std::mem::take(&mut self.lock().told);
-        told.into_iter().for_each(Room::give_back);
+        self.give_back(told);
     }
 
-    /// A host without a thread has to come and take.
+    fn give_back(&self, rooms: Vec<Room>) {
+        if rooms.into_iter().map(Room::give_back).fold(false, |any, goes_on| any | goes_on) {
+            self.bell.ring();
+        }
+    }
+
+    /// Whoever takes from a queue without a thread has to come.
     pub(super) fn ring_if_ready(&self) {
         if !self.has_thread && self.is_ready() {
             self.bell.ring();

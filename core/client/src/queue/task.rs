@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use super::bell::Reins;
-use super::watch::Watch;
 use super::Taken;
+use super::bell::Reins;
 use super::shared::{Room, Submitted, Waiting};
+use super::watch::Watch;
 use crate::driver::collect;
 use crate::error::Error;
 use crate::operation::{Event, Operation};

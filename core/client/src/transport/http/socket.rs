@@ -18,6 +18,9 @@ use crate::driver::{Direction, Round, now, round, wait_for, wait_until};
 /// Bytes taken from the kernel at once. A fast stream is handed over in pieces of this size.
 const READ_SIZE: usize = 64 * 1024;
 
+/// Bytes read in one round of the driver: other operations and the host's event loop have their turn between two.
+const MOST_IN_A_ROUND: usize = 4 * READ_SIZE;
+
 /// A TCP stream, shared so that whoever waits for it keeps it open meanwhile.
 #[derive(Clone)]
 pub(super) struct Tcp(Arc<Stream>);
@@ -179,6 +182,8 @@ pub(super) struct Socket {
     traffic: Arc<Traffic>,
     /// The round in which the kernel had no more to read, or could not have: a request had just been written.
     nothing_to_read_in: Option<Round>,
+    /// The round in which it was read from last, and how much.
+    read_in: (Round, usize),
     /// The peer refuses more bytes. What it has to say may still be read, and that says more than the broken pipe.
     write_broken: bool,
 }
@@ -191,6 +196,7 @@ impl Socket {
             scratch,
             traffic: Arc::default(),
             nothing_to_read_in: None,
+            read_in: (round(), 0),
             write_broken: false,
         }
     }
@@ -213,7 +219,16 @@ impl Socket {
         {
             return Err(io::Error::other(SpeaksTls));
         }
+        self.read_in.1 += count;
         Ok(count)
+    }
+
+    /// False once a round has given as much as one may.
+    fn may_read_on(&mut self) -> bool {
+        if self.read_in.0 != round() {
+            self.read_in = (round(), 0);
+        }
+        self.read_in.1 < MOST_IN_A_ROUND
     }
 
     /// TLS may hold decrypted bytes that the kernel knows nothing of, so there the kernel is always asked.
@@ -246,6 +261,10 @@ impl hyper::rt::Read for Socket {
         }
         if self.nothing_to_read_in == Some(round()) && !self.write_broken {
             self.layer.wait(Direction::Read);
+            return Poll::Pending;
+        }
+        if !self.may_read_on() {
+            wait_until(now());
             return Poll::Pending;
         }
         let asked = buffer.remaining();
@@ -321,5 +340,61 @@ fn retry_interrupted<T>(mut step: impl FnMut() -> io::Result<T>) -> io::Result<T
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::TcpListener;
+    use std::task::Waker;
+    use std::thread;
+
+    use hyper::rt::{Read as _, ReadBuf};
+
+    use super::*;
+    use crate::driver::{begin_round, collect};
+
+    /// What one round gives, and whether another one is asked for at once.
+    fn read_a_round(socket: &mut Socket) -> (usize, bool) {
+        begin_round();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut bytes = vec![0; READ_SIZE];
+        let mut total = 0;
+        loop {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let (polled, interests) =
+                collect(|| Pin::new(&mut *socket).poll_read(&mut context, buffer.unfilled()));
+            if polled.is_pending() {
+                return (total, interests.wake_at.is_some());
+            }
+            total += buffer.filled().len();
+        }
+    }
+
+    #[test]
+    fn a_round_ends_while_there_is_more_to_read_and_the_next_goes_on() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let near = TcpStream::connect(listener.local_addr().expect("bound")).expect("a server");
+        let (mut far, _) = listener.accept().expect("a client");
+        near.set_nonblocking(true).expect("a socket");
+        let body = vec![0; 5 * MOST_IN_A_ROUND];
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+        let whole = head.len() + body.len();
+        let writes = thread::spawn(move || {
+            far.write_all(head.as_bytes()).and_then(|()| far.write_all(&body)).expect("a reader");
+        });
+        let mut socket = Socket::new(Layer::Plain(Tcp::new(near)));
+        socket.traffic().asked();
+        let (mut total, mut cut_short) = (0, false);
+        while total < whole {
+            let (read, goes_on) = read_a_round(&mut socket);
+            assert!(read < MOST_IN_A_ROUND + READ_SIZE);
+            assert_eq!(goes_on, read >= MOST_IN_A_ROUND);
+            cut_short |= goes_on;
+            total += read;
+        }
+        assert!(cut_short, "the kernel never had as much as a round may read");
+        writes.join().expect("no panic");
     }
 }

@@ -1,0 +1,239 @@
+//! Queues without a thread: everything happens in the calls of the host.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::task;
+use std::thread;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+
+use super::bell::BACKLOG;
+use super::*;
+use crate::driver::{self, Direction, Source, wait_for};
+use crate::operation::testing::operation;
+use crate::operation::{EventKind, Outbox};
+use crate::raw::Raw;
+
+const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
+const LIMIT: Duration = Duration::from_secs(10);
+
+fn event(kind: EventKind) -> Event {
+    Event { kind, head: Vec::new(), raw: Raw::default(), vectors: None }
+}
+
+fn queue() -> Queue {
+    Queue::polled().expect("a poll")
+}
+
+/// Does the descriptor become readable within `limit`?
+fn rings(queue: &Queue, limit: Duration) -> bool {
+    let mut poll = Poll::new().expect("a poll");
+    let descriptor = queue.descriptor();
+    let mut source = SourceFd(&descriptor);
+    poll.registry().register(&mut source, Token(0), Interest::READABLE).expect("a descriptor");
+    let mut events = Events::with_capacity(1);
+    poll.poll(&mut events, Some(limit)).expect("a poll");
+    !events.is_empty()
+}
+
+/// As an event loop does it: waits for the descriptor or until it is due, then takes.
+fn come_and_take(queue: &Queue) -> Vec<Taken> {
+    for _ in 0..1000 {
+        rings(queue, queue.due().unwrap_or(LIMIT));
+        let taken = queue.take(8, AT_ONCE);
+        if !taken.is_empty() {
+            return taken;
+        }
+    }
+    panic!("nothing came");
+}
+
+fn is_end(taken: &Taken) -> bool {
+    matches!(taken.outcome, Ok(None))
+}
+
+fn sleeping(time: Duration) -> Operation {
+    operation(move |_| async move {
+        driver::sleep(time).await;
+        Ok(())
+    })
+}
+
+/// Reads one byte from a socket that is not ready.
+async fn read_a_byte(socket: Arc<UnixStream>) -> Result<(), Error> {
+    std::future::poll_fn(|_| match (&*socket).read(&mut [0]) {
+        Ok(_) => task::Poll::Ready(()),
+        Err(_) => {
+            wait_for(socket.clone() as Source, Direction::Read);
+            task::Poll::Pending
+        }
+    })
+    .await;
+    Ok(())
+}
+
+fn pair() -> (Arc<UnixStream>, UnixStream) {
+    let (near, far) = UnixStream::pair().expect("a pair");
+    near.set_nonblocking(true).expect("a socket");
+    (Arc::new(near), far)
+}
+
+#[test]
+fn nothing_runs_and_nothing_is_due() {
+    let queue = queue();
+    assert_eq!(queue.due(), None);
+    assert!(!rings(&queue, Duration::ZERO));
+    assert!(queue.take(8, AT_ONCE).is_empty());
+}
+
+#[test]
+fn what_is_submitted_begins_in_that_call_and_rings_when_it_has_something() {
+    let queue = queue();
+    let begun = Arc::<AtomicBool>::default();
+    let begins = Arc::clone(&begun);
+    let both = operation(|outbox: Outbox| async move {
+        begins.store(true, Ordering::Release);
+        outbox.put(event(EventKind::Data)).await;
+        Ok(())
+    });
+    queue.submit(both, 1);
+    assert!(begun.load(Ordering::Acquire));
+    assert!(rings(&queue, Duration::ZERO));
+    let taken = queue.take(8, AT_ONCE);
+    assert_eq!(taken.len(), 2);
+    assert!(is_end(&taken[1]));
+    assert_eq!(queue.due(), None);
+    assert!(!rings(&queue, Duration::ZERO));
+}
+
+#[test]
+fn it_rings_for_a_socket_once_and_again_for_what_comes_later() {
+    let (near, mut far) = pair();
+    let queue = queue();
+    let socket = Arc::clone(&near);
+    let reads = operation(|outbox: Outbox| async move {
+        for _ in 0..2 {
+            read_a_byte(Arc::clone(&socket)).await?;
+            outbox.put(event(EventKind::Data)).await;
+        }
+        Ok(())
+    });
+    queue.submit(reads, 1);
+    assert!(!rings(&queue, Duration::ZERO));
+    for _ in 0..2 {
+        far.write_all(&[0]).expect("room");
+        assert!(rings(&queue, LIMIT));
+        assert!(!queue.take(1, AT_ONCE).is_empty());
+    }
+    assert!(is_end(&come_and_take(&queue)[0]));
+}
+
+#[test]
+fn a_socket_passes_from_an_operation_that_waits_for_the_host_to_another() {
+    let (near, mut far) = pair();
+    let queue = queue();
+    let (first, second) = (Arc::clone(&near), near);
+    // A notice holds its operation, which has the socket watched and does not want it any more.
+    let tells = operation(|outbox: Outbox| async move {
+        read_a_byte(first).await?;
+        outbox.hand_over(event(EventKind::Notice)).await;
+        Ok(())
+    });
+    queue.submit(tells, 1);
+    far.write_all(&[0]).expect("room");
+    assert_eq!(come_and_take(&queue).len(), 1);
+    queue.submit(operation(|_| async move { read_a_byte(second).await }), 2);
+    assert!(is_end(&come_and_take(&queue)[0]));
+    far.write_all(&[0]).expect("room");
+    assert!(rings(&queue, LIMIT), "the socket is not watched");
+    let taken = queue.take(8, AT_ONCE);
+    assert!(matches!(&taken[..], [taken] if is_end(taken) && taken.tag == 2));
+}
+
+#[test]
+fn a_clock_makes_it_due_and_moves_on_without_a_ring() {
+    let queue = queue();
+    let sleeps = sleeping(Duration::from_millis(5));
+    queue.submit(sleeps, 1);
+    assert!(queue.due().is_some_and(|due| due <= Duration::from_millis(5)));
+    assert!(!rings(&queue, Duration::from_millis(6)));
+    assert!(queue.take(8, AT_ONCE).iter().all(is_end));
+}
+
+#[test]
+fn what_is_cancelled_ends_in_that_call_and_on_any_thread() {
+    let (near, mut far) = pair();
+    let queue = queue();
+    queue.submit(operation(|_| async move { read_a_byte(near).await }), 1);
+    thread::scope(|scope| scope.spawn(|| queue.cancel(1)).join()).expect("no panic");
+    assert_eq!(far.read(&mut [0]).expect("its end"), 0);
+    assert!(rings(&queue, Duration::ZERO));
+    let taken = queue.take(8, AT_ONCE);
+    assert!(matches!(&taken[0].outcome, Err(error) if error.code == "cancelled"));
+}
+
+#[test]
+fn the_token_of_a_client_that_is_closed_is_seen_when_it_is_due() {
+    let queue = queue();
+    let waits = sleeping(LIMIT);
+    let token = waits.cancel_token();
+    queue.submit(waits, 1);
+    token.cancel();
+    assert!(queue.due().is_some_and(|due| due <= SLICE));
+    assert!(come_and_take(&queue)[0].outcome.is_err());
+}
+
+#[test]
+fn it_rings_until_everything_is_taken_and_goes_on_then() {
+    let queue = queue();
+    let count = 3 * BACKLOG;
+    let gives = operation(move |outbox: Outbox| async move {
+        for _ in 0..count {
+            outbox.put(event(EventKind::Data)).await;
+        }
+        Ok(())
+    });
+    queue.submit(gives, 1);
+    for _ in 0..=count {
+        assert!(rings(&queue, Duration::ZERO));
+        assert_eq!(queue.take(1, AT_ONCE).len(), 1);
+    }
+    assert!(queue.take(1, AT_ONCE).is_empty());
+}
+
+#[test]
+fn a_wake_from_another_thread_rings() {
+    let queue = queue();
+    let (sender, waker) = mpsc::channel();
+    let mut polls = 0;
+    let waits = operation(move |_| {
+        std::future::poll_fn(move |context| {
+            polls += 1;
+            if polls == 1 {
+                sender.send(context.waker().clone()).expect("a receiver");
+                return task::Poll::Pending;
+            }
+            task::Poll::Ready(Ok(()))
+        })
+    });
+    queue.submit(waits, 1);
+    let waker = waker.recv().expect("a waker");
+    thread::spawn(move || waker.wake()).join().expect("no panic");
+    assert!(rings(&queue, Duration::ZERO));
+    assert!(queue.take(8, AT_ONCE).iter().all(is_end));
+}
+
+#[test]
+fn a_thread_that_waits_in_take_moves_the_operations_on() {
+    let (near, mut far) = pair();
+    let queue = queue();
+    queue.submit(operation(|_| async move { read_a_byte(near).await }), 1);
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| queue.take(8, Some(LIMIT)));
+        far.write_all(&[0]).expect("room");
+        assert!(waits.join().expect("no panic").iter().all(is_end));
+    });
+}
