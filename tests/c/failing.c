@@ -12,6 +12,8 @@
 #include <fcntl.h>
 #include <link.h>
 #include <stdarg.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -20,8 +22,8 @@ static ikey_error *err;
 // --- Between library and libc ----------------------------------------------------------------------
 
 typedef enum {
-    NONE, MEMORY, SOCKET, CONNECT, SETSOCKOPT, GETSOCKOPT, GETPEERNAME, FCNTL, SEND, RECV, POLL, PIPE, WRITE, READ,
-    THREAD, FAULTS
+    NONE, MEMORY, SOCKET, CONNECT, SETSOCKOPT, GETSOCKOPT, GETPEERNAME, FCNTL, SEND, RECV, POLL, WRITE, READ, THREAD,
+    EPOLL_CREATE, EPOLL_CTL, EPOLL_WAIT, EVENTFD, FAULTS
 } fault;
 
 static const struct {
@@ -33,8 +35,10 @@ static const struct {
     [GETSOCKOPT] = {"getsockopt", ENOBUFS}, [GETPEERNAME] = {"getpeername", ENOBUFS},
     [FCNTL] = {"fcntl", EINVAL},           [SEND] = {"send", ECONNRESET},
     [RECV] = {"recv", ECONNRESET},         [POLL] = {"ppoll", ENOMEM},
-    [PIPE] = {"pipe2", EMFILE},            [WRITE] = {"write", EIO},
-    [READ] = {"read", EIO},                [THREAD] = {"pthread_create", EAGAIN},
+    [WRITE] = {"write", EIO},              [READ] = {"read", EIO},
+    [THREAD] = {"pthread_create", EAGAIN}, [EPOLL_CREATE] = {"epoll_create1", EMFILE},
+    [EPOLL_CTL] = {"epoll_ctl", ENOSPC},   [EPOLL_WAIT] = {"epoll_wait", ENOMEM},
+    [EVENTFD] = {"eventfd", EMFILE},
 };
 
 static atomic_int armed;
@@ -167,7 +171,11 @@ INTERPOSE(GETSOCKOPT, getsockopt, (int fd, int level, int name, void *value, soc
 INTERPOSE(GETPEERNAME, getpeername, (int fd, __SOCKADDR_ARG name, socklen_t *length), fd, name, length)
 INTERPOSE(POLL, ppoll, (struct pollfd *fds, nfds_t count, const struct timespec *time, const sigset_t *mask), fds,
           count, time, mask)
-INTERPOSE(PIPE, pipe2, (int fds[2], int flags), fds, flags)
+INTERPOSE(EPOLL_CREATE, epoll_create1, (int flags), flags)
+INTERPOSE(EPOLL_CTL, epoll_ctl, (int epoll, int op, int fd, struct epoll_event *event), epoll, op, fd, event)
+INTERPOSE(EPOLL_WAIT, epoll_wait, (int epoll, struct epoll_event *events, int most, int timeout), epoll, events, most,
+          timeout)
+INTERPOSE(EVENTFD, eventfd, (unsigned int count, int flags), count, flags)
 TRANSFER(SEND, send, (int fd, const void *bytes, size_t length, int flags), fd, bytes, length, flags)
 TRANSFER(RECV, recv, (int fd, void *bytes, size_t length, int flags), fd, bytes, length, flags)
 TRANSFER(WRITE, write, (int fd, const void *bytes, size_t length), fd, bytes, length)
@@ -239,10 +247,11 @@ static void pulls(ikey_client *client) {
     FREED(ikey_op_free(op));
 }
 
-static void queues(ikey_client *client) {
+static void queues(ikey_client *client, bool has_thread) {
     ikey_queue *queue = NULL;
+    int32_t descriptor = -1;
     int expected = 0, ended = 0;
-    if (!done(ikey_queue_new(NULL, NULL, &queue, &err))) {
+    if (!done(has_thread ? ikey_queue_new(NULL, NULL, &queue, &err) : ikey_queue_new_polled(&queue, &descriptor, &err))) {
         return;
     }
     usleep(2000); // mostly enough for its thread to fall asleep, so that it has to be rung
@@ -270,7 +279,8 @@ static int everything(void) {
     if (done(ikey_client_new(options, options_length, &client, &err))) {
         calls(client);
         pulls(client);
-        queues(client);
+        queues(client, true);
+        queues(client, false);
         CHECK(ikey_client_close(client, &err) == IKEY_OK);
         FREED(ikey_client_free(client));
     }

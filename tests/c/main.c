@@ -6,6 +6,8 @@
 
 #include "testing.h"
 
+#include <poll.h>
+
 #define BOT "\"workload_slug\":\"c-bot\""
 #define EMBEDDER "\"workload_slug\":\"c-embedder\""
 
@@ -138,12 +140,25 @@ static void embed(ikey_client *endpoint) {
     FREED(ikey_event_free(answer));
 }
 
-// Four answers at once, awaited in one place.
-static void many_at_once(ikey_client *endpoint) {
+// What an event loop does between two calls of ikey_queue_take.
+static void sleep_until_due(ikey_queue *queue, int32_t descriptor) {
+    struct pollfd watched = {.fd = descriptor, .events = POLLIN};
+    int32_t due_ms = 0;
+    OK(ikey_queue_due(queue, &due_ms, &err));
+    CHECK(poll(&watched, 1, due_ms) >= 0);
+}
+
+// Four answers at once, awaited in one place: by the queue's thread, or without one.
+static void many_at_once(ikey_client *endpoint, bool has_thread) {
     enum { MANY = 4 };
     ikey_queue *queue = NULL;
     int answers[MANY] = {0}, ends[MANY] = {0}, over = 0;
-    OK(ikey_queue_new(NULL, NULL, &queue, &err));
+    int32_t descriptor = -1;
+    if (has_thread) {
+        OK(ikey_queue_new(NULL, NULL, &queue, &err));
+    } else {
+        OK(ikey_queue_new_polled(&queue, &descriptor, &err));
+    }
     for (uint64_t tag = 0; tag < MANY; tag++) {
         OK(ikey_queue_submit(queue, endpoint, TEXT("generate_text"),
                              TEXT("{\"prompt\":\"Hello!\",\"max_tokens\":8}"), NULL, tag, &err));
@@ -151,7 +166,11 @@ static void many_at_once(ikey_client *endpoint) {
     while (over < MANY) {
         ikey_event *events[3];
         size_t count = 0;
-        OK(ikey_queue_take(queue, -1, 3, events, &count, &err));
+        if (!has_thread) {
+            sleep_until_due(queue, descriptor);
+        }
+        ikey_status status = ikey_queue_take(queue, has_thread ? -1 : 0, 3, events, &count, &err);
+        CHECK(status == IKEY_OK || (!has_thread && status == IKEY_TIMEOUT));
         for (size_t at = 0; at < count; at++) {
             uint64_t tag = MANY;
             OK(ikey_event_tag(events[at], &tag, &err));
@@ -169,7 +188,10 @@ static void many_at_once(ikey_client *endpoint) {
     for (int tag = 0; tag < MANY; tag++) {
         CHECK(answers[tag] == 1 && ends[tag] == 1);
     }
-    printf("queue: %d answers\n", MANY);
+    int32_t due_ms = 0;
+    OK(ikey_queue_due(queue, &due_ms, &err));
+    CHECK(due_ms == -1);
+    printf("queue %s a thread: %d answers\n", has_thread ? "with" : "without", MANY);
     FREED(ikey_queue_free(queue));
 }
 
@@ -218,7 +240,8 @@ int main(void) {
     generate(bot);
     stream(bot);
     embed(embedder);
-    many_at_once(bot);
+    many_at_once(bot, true);
+    many_at_once(bot, false);
     cancelled(bot);
 
     delete(control, "{" BOT "}");

@@ -72,13 +72,14 @@ static ikey_status new_queue(ikey_wake hook, void *user_data, ikey_error **e) {
 static union {
     ikey_client *client;
     ikey_op *op;
+    ikey_queue *queue;
     ikey_event *event;
     ikey_event *events[2];
     ikey_error *error;
     const uint8_t *bytes;
     const double *values;
     uint64_t tag;
-    int32_t kind;
+    int32_t number;
 } out;
 static size_t out_length, out_columns;
 
@@ -104,7 +105,7 @@ static size_t out_length, out_columns;
     X(cancel_new, cancel, OUTPUT, NULLED, ikey_cancel_new(p, e))                                            \
     X(cancel_request, cancel, CANCEL, NULLED, ikey_cancel_request(p, e))                                    \
     X(cancel_free, cancel, CANCEL, IKEY_OK, ikey_cancel_free(p))                                            \
-    X(event_kind, event, EVENT, NULLED, ikey_event_kind(p, &out.kind, e))                                   \
+    X(event_kind, event, EVENT, NULLED, ikey_event_kind(p, &out.number, e))                                   \
     X(event_kind, kind, OUTPUT, NULLED, ikey_event_kind(event, p, e))                                       \
     X(event_tag, event, EVENT, NULLED, ikey_event_tag(p, &out.tag, e))                                      \
     X(event_tag, tag, OUTPUT, NULLED, ikey_event_tag(event, p, e))                                          \
@@ -152,6 +153,10 @@ static size_t out_length, out_columns;
     X(queue_new, wake, FREE_CHOICE, IKEY_OK, new_queue(p ? wake : NULL, NULL, e))                           \
     X(queue_new, user_data, FREE_CHOICE, IKEY_OK, new_queue(wake, p, e))                                    \
     X(queue_new, queue, OUTPUT, NULLED, ikey_queue_new(NULL, NULL, p, e))                                   \
+    X(queue_new_polled, queue, OUTPUT, NULLED, ikey_queue_new_polled(p, &out.number, e))                    \
+    X(queue_new_polled, descriptor, OUTPUT, NULLED, ikey_queue_new_polled(&out.queue, p, e))                \
+    X(queue_due, queue, QUEUE, NULLED, ikey_queue_due(p, &out.number, e))                                   \
+    X(queue_due, due_ms, OUTPUT, NULLED, ikey_queue_due(queue, p, e))                                       \
     X(queue_submit, queue, QUEUE, NULLED, ikey_queue_submit(p, client, LIST, NULL, 1, e))                   \
     X(queue_submit, client, CLIENT, NULLED, ikey_queue_submit(queue, p, LIST, NULL, 1, e))                  \
     X(queue_submit, name, TEXT_IN, NULLED, ikey_queue_submit(queue, client, p, n, TEXT("{}"), NULL, 1, e))  \

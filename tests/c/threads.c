@@ -67,11 +67,17 @@ static void an_op_is_stopped_beside_its_wait(bool by_free) {
     FREED(ikey_client_free(client));
 }
 
-static void a_queue_is_freed_beside_its_wait(void) {
+static ikey_queue *new_queue(bool has_thread) {
+    ikey_queue *queue = NULL;
+    int32_t descriptor = -1;
+    OK(has_thread ? ikey_queue_new(NULL, NULL, &queue, &err) : ikey_queue_new_polled(&queue, &descriptor, &err));
+    return queue;
+}
+
+static void a_queue_is_freed_beside_its_wait(bool has_thread) {
     ikey_client *client = new_client();
-    waiting state = {0};
+    waiting state = {.queue = new_queue(has_thread)};
     pthread_t thread;
-    OK(ikey_queue_new(NULL, NULL, &state.queue, &err));
     OK(ikey_queue_submit(state.queue, client, LIST, NULL, 7, &err));
     CHECK(pthread_create(&thread, NULL, waits_for_queue, &state) == 0);
     usleep(20000);
@@ -190,10 +196,11 @@ static void *submits_and_takes(void *argument) {
     return NULL;
 }
 
-static void many_threads_share_a_queue(void) {
+static void many_threads_share_a_queue(bool has_thread) {
     static shared_queue state;
+    memset(&state, 0, sizeof state);
     state.client = new_client();
-    OK(ikey_queue_new(NULL, NULL, &state.queue, &err));
+    state.queue = new_queue(has_thread);
     run_threads(submits_and_takes, &state);
     for (int tag = 0; tag < THREADS * EACH; tag++) {
         CHECK(state.answers[tag] == 1 && state.ends[tag] == 1);
@@ -290,12 +297,14 @@ int main(void) {
     silent_platform();
     an_op_is_stopped_beside_its_wait(false);
     an_op_is_stopped_beside_its_wait(true);
-    a_queue_is_freed_beside_its_wait();
+    a_queue_is_freed_beside_its_wait(true);
+    a_queue_is_freed_beside_its_wait(false);
     one_token_stops_many();
     one_of_many_frees();
     answering_platform();
     many_threads_call_with_one_client();
-    many_threads_share_a_queue();
+    many_threads_share_a_queue(true);
+    many_threads_share_a_queue(false);
     a_client_is_closed_and_freed_in_use();
     free(options);
     CHECK(ikey_live_objects() == 0);

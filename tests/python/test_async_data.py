@@ -279,6 +279,34 @@ def test_clocks_and_cuts_end_as_those_of_the_blocking_client() -> None:
         asyncio.run(main(double))
 
 
+def test_a_busy_loop_makes_no_call_fail() -> None:
+    """What has arrived is read before the clocks are looked at."""
+    sent = threading.Semaphore(0)
+
+    class Sent:
+        """A step that tells that everything before it is on its way."""
+
+        def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
+            sent.release()
+
+    def be_busy(seconds: float) -> None:
+        time.sleep(seconds)
+        assert sent.acquire(timeout=10)
+
+    async def main(bot: AsyncEndpoint) -> None:
+        call = asyncio.create_task(bot.generate_text(prompt="Hi", timeout=0.2))
+        await asyncio.sleep(0)
+        be_busy(0.3)
+        assert (await call).text == "Hi"
+        async with bot.generate_text_stream(prompt="Hi") as stream:
+            be_busy(0.3)
+            assert [chunk.text async for chunk in stream] == ["Hel", "lo", ""]
+
+    short = Timeouts(first_token=0.2, idle=0.2)
+    with Double([answer(completion("Hi")), Sent()], [WHOLE, Sent()]) as double:
+        asyncio.run(main(endpoint(double, timeout=short)))
+
+
 def test_nothing_is_read_far_ahead_of_a_stream_that_nobody_reads() -> None:
     """Back-pressure reaches TCP, although the loop goes on; then the stream is read on."""
     frame = chunk(frames(delta("x" * 65536)))

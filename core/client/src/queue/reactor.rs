@@ -63,10 +63,17 @@ impl Reactor {
     pub(super) fn turn(&mut self, shared: &Shared, pause: Duration) {
         let left = self.look_at.map(|instant| instant.saturating_duration_since(driver::now()));
         let pause = left.map_or(pause, |left| left.min(pause));
-        // A signal ends the sleep early; any other failure makes this a round in which no socket is ready.
-        if self.poll.poll(&mut self.ready, Some(pause)).is_err() {
-            self.ready.clear();
+        match self.poll.poll(&mut self.ready, Some(pause)) {
+            Ok(()) => self.note_ready(),
+            // A signal ended the sleep.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Out of kernel memory and the like: polling the futures again finds out what their sockets say.
+            Err(_) => self.suspect_all(),
         }
+        self.run(shared);
+    }
+
+    fn note_ready(&mut self) {
         for event in self.ready.iter().filter(|event| event.token() != Bell::TOKEN) {
             let key = event.token().0;
             if let Some(task) = self.tasks.get_mut(&key) {
@@ -74,7 +81,11 @@ impl Reactor {
                 self.called.push(key);
             }
         }
-        self.run(shared);
+    }
+
+    fn suspect_all(&mut self) {
+        self.tasks.values_mut().for_each(|task| task.runnable = true);
+        self.called.extend(self.tasks.keys());
     }
 
     /// Moves on what was submitted and what can go on, without a look at the system.
