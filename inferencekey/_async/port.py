@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary, ref
 
 from inferencekey import _ffi
-from inferencekey._errors import InferenceKeyError, InternalError
+from inferencekey._errors import InferenceKeyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
