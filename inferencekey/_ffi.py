@@ -282,7 +282,7 @@ class Queue:
         self._due = ffi.new("int32_t *", -1)
         self.descriptor = -1
         if polled:
-            descriptor = ffi.new("int32_t *")
+            descriptor = ffi.new("int32_t *", -1)
             _check(lib.ikey_py_queue_new_polled(native, descriptor), native)
             self.descriptor = descriptor[0]
         else:
