@@ -111,7 +111,8 @@ class AsyncTextMap(AsyncIterator[Item], AsyncClosing):
     Nothing is drawn or sent before the first item is asked for. What is on its way goes on while
     the caller awaits something else; it ends on the wire with the last item, an exception,
     `close()` or `aclose()`, the end of the `async with` block, when the task that iterates is
-    cancelled, and when the object is dropped. It belongs to the loop in which it is first iterated over.
+    cancelled, and when the object is dropped. It belongs to the loop in which it is first iterated
+    over.
     """
 
     def __init__(self, bound: Bound, prompts: Iterator[Prompt] | Source, window: Window) -> None:
