@@ -120,6 +120,11 @@ def spec_file_read(file: Secret, options: Secret) -> bytes:
     return _only_event(given).head
 
 
+def has_controls(text: bytes) -> bool:
+    """Has it control characters, other than tabs and the ends of lines?"""
+    return lib.ikey_py_has_controls(text, len(text)) != 0
+
+
 class Told:
     """Who is told of a call's notices.
 

@@ -24,6 +24,28 @@ static void ikey_py_drop_left(ikey_py_held **places)
     }
 }
 
+static uint8_t ikey_py_is_control(uint8_t byte)
+{
+    return (byte < ' ') & (byte != '\t') & (byte != '\n') & (byte != '\r');
+}
+
+static int32_t ikey_py_has_controls(const char *text, size_t length)
+{
+    enum { BLOCK = 64 };
+    uint8_t found = 0;
+    size_t at = 0;
+    // Blocks of one size without a branch, of which every compiler makes vector instructions.
+    for (; length - at >= BLOCK; at += BLOCK) {
+        for (size_t i = at; i < at + BLOCK; i++) {
+            found |= ikey_py_is_control((uint8_t)text[i]);
+        }
+    }
+    for (; at < length; at++) {
+        found |= ikey_py_is_control((uint8_t)text[at]);
+    }
+    return found;
+}
+
 // What is said of an error for which there was no room.
 static const char ikey_py_no_room[] =
     "{\"class\":\"InternalError\",\"code\":\"internal_error\",\"message\":\"out of memory\"}";

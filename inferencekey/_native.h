@@ -35,6 +35,9 @@ static int32_t ikey_py_event_raw(ikey_py_held *given, ikey_py_held *failed);
 // Frees the handles, and forgets them. It is no Python code: there a signal handler might raise where nobody can catch it.
 static void ikey_py_drop(ikey_py_held *held);
 
+// Whether a text has control characters other than tabs and the ends of lines.
+static int32_t ikey_py_has_controls(const char *text, size_t length);
+
 // Each calls the function of the same name. A status below 0: `given->error` with its JSON as head.
 static int32_t ikey_py_client_new(const char *options, size_t length, ikey_py_held *given);
 static int32_t ikey_py_client_endpoint(ikey_py_held *client, const char *options, size_t length, ikey_py_held *given);

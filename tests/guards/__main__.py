@@ -40,6 +40,7 @@ GUARDS: list[tuple[str, float, float]] = [
     ("async unary: system calls", 12.7, 14),
     ("async unary: crossings", 2, 2.4),
     ("async unary: functions in Python", 32, 35),
+    ("async long prompt: new memory per byte", 0.07, 0.5),
     ("stream: system calls per chunk", 0.005, 0.02),
     ("stream: allocations per chunk", 0.17, 0.3),
     ("stream: crossings per chunk", 0.0031, 0.02),

@@ -10,6 +10,7 @@ import asyncio
 import ctypes
 import json
 import re
+import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from inferencekey import AsyncDataClient, DataClient
 CALLS = 200
 SHORT_STREAMS = 230
 INPUTS = 256
+LONG_PROMPT = "word " * 800_000
 KEY = "ik_live_0123abcd_made_up_for_the_guards"
 
 # Calls through `CDLL` would let go of the global lock, and take it again.
@@ -76,6 +78,14 @@ def peak(call: Callable[[], object]) -> int:
     return _resident("VmHWM") - before
 
 
+def new_pages(call: Callable[[], object]) -> int:
+    """How many bytes of memory the system had to bring in during a call."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    call()
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    return faults * resource.getpagesize()
+
+
 def _resident(name: str) -> int:
     found = re.search(rf"{name}:\s+(\d+) kB", (PROC / "status").read_text("ascii"))
     assert found is not None
@@ -127,8 +137,8 @@ def asynchronous(origin: str) -> dict[str, float]:
     loop = asyncio.new_event_loop()
     endpoint = AsyncDataClient(base_url=origin, project="acme", api_key=KEY).endpoint("unary")
 
-    def unary() -> object:
-        return loop.run_until_complete(endpoint.generate_text(prompt="Hi"))
+    def unary(prompt: str = "Hi") -> object:
+        return loop.run_until_complete(endpoint.generate_text(prompt=prompt))
 
     system_calls, _ = taken(repeated(unary))
     found = {
@@ -136,6 +146,8 @@ def asynchronous(origin: str) -> dict[str, float]:
         "async unary: crossings": crossings(repeated(unary)) / CALLS,
         "async unary: functions in Python": python_calls(repeated(unary)) / CALLS,
     }
+    long = repeated(lambda: unary(LONG_PROMPT), 10)
+    found["async long prompt: new memory per byte"] = new_pages(long) / 10 / len(LONG_PROMPT)
     loop.close()
     return found
 

@@ -168,6 +168,22 @@ def test_requests_are_compact_utf8(value: object) -> None:
     assert text == json.dumps({"config": value}, ensure_ascii=False, separators=(",", ":"))
 
 
+@pytest.mark.parametrize("letter", [*map(chr, range(32)), '"', "\\", "\x7f", "é", "\U0001f600"])
+def test_long_texts_are_written_as_short_ones(letter: str) -> None:
+    """Whatever stands in them, wherever: they are looked through many bytes at a time."""
+    plain = "word " * 4000
+    for text in (letter + plain, plain + letter, plain[:70] + letter * 3 + plain, letter * 20_000):
+        request = {"before": 1, "prompt": text, "input": f"{plain}\\n", "after": True}
+        expected = json.dumps(request, ensure_ascii=False, separators=(",", ":"))
+        assert encode("generate_text", request).json == expected.encode()
+
+
+def test_long_texts_with_half_a_character_are_refused() -> None:
+    """As short ones are."""
+    with pytest.raises(ValidationError, match="lone surrogate at position 20000"):
+        encode("generate_text", {"prompt": "x" * 20_000 + "\ud800"})
+
+
 def test_128_levels_are_allowed() -> None:
     """The limit itself is no error."""
     assert (
