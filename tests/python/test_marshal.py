@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inferencekey import Backend, Timeouts, ValidationError
-from inferencekey._marshal import decode, encode
+from inferencekey._marshal import Request, decode, encode, parted
 from inferencekey._timeouts import clock_options, milliseconds
 
 # Any character but lone surrogates, which are no characters.
@@ -281,6 +281,20 @@ def test_a_python_without_the_parts_in_c_of_json_works_too() -> None:
     )
     assert with_ == without
     assert len(with_.splitlines()) == 2
+
+
+@pytest.mark.parametrize("text", ["", "p", ',"plan":', '\\","plan":{}', "é\n"])
+def test_the_last_member_of_an_object_is_told_from_texts_that_look_like_it(text: str) -> None:
+    """What `ensure` gives at once must not end inside of a slug."""
+    whole = {"project_slug": text, "changed": False, "plan": {"plan": text, "notes": [text]}}
+    first, plan = parted(encode("ensure", whole).json, "plan")
+    assert {**first, "plan": decode(plan)} == whole
+
+
+def test_the_attributes_of_a_spec_are_written_like_any_text() -> None:
+    """Those that are no fields go along too, so that the core can name them."""
+    spec = Request({"name": 'a"\n', 'odd"\\': Backend.VLLM, "n": 1.5, "f": True})
+    assert json.loads(encode("plan", {"spec": spec}).json) == {"spec": spec}
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,9 @@ fn inner_base64(engine: &GeneralPurpose, token: &[u8], offset: usize) -> Zeroizi
 /// Where `part` stands in `bytes`. Nearly always nowhere, and to see that in a short text takes no searcher, which is
 /// dearer than the search.
 pub(crate) fn starts(bytes: &[u8], part: &[u8]) -> Vec<usize> {
+    if bytes.len() < part.len() {
+        return Vec::new();
+    }
     match memmem::find(bytes, part) {
         None => Vec::new(),
         Some(_) => memmem::find_iter(bytes, part).collect(),

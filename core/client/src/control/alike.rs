@@ -81,9 +81,11 @@ mod tests {
             let expected = expected.then_some(element.len());
             assert_eq!(model.length_of(text.as_bytes()), expected, "{element}");
         }
-        for odd in [r#"{"id":"\""}"#.to_owned(), format!(r#"{{"id":"{}"}}"#, "x".repeat(LARGEST))] {
+        let large = format!(r#"{{"id":"{}"}}"#, "x".repeat(LARGEST));
+        for (odd, other) in [(&*large, &*large), (r#"{"a":"\"","b":"c"}"#, r#"{"a":"x"";"b":"c"}"#)]
+        {
             model.set(odd.as_bytes());
-            assert_eq!(model.length_of(odd.as_bytes()), None, "no model: {}", &odd[..10]);
+            assert_eq!(model.length_of(other.as_bytes()), None, "no model: {}", &odd[..10]);
         }
     }
 }

@@ -1,12 +1,11 @@
 //! The local checks of a spec's fields (wire.md 1.4).
 
-use memchr::memmem;
 use serde_json::{Map, Value};
 
 use super::enums;
 use crate::config::arguments;
 use crate::error::{Error, code};
-use crate::secret::{PREFIXES, Secret};
+use crate::secret::{PREFIXES, Secret, starts};
 
 /// A string that is there and not blank; verbatim, not trimmed.
 pub(super) fn required(spec: &Map<String, Value>, field: &str) -> Result<String, Error> {
@@ -91,7 +90,7 @@ pub(crate) fn holds_token(text: &str) -> bool {
     let alphanumeric =
         |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphanumeric);
     PREFIXES.iter().any(|prefix| {
-        memmem::find_iter(bytes, prefix).any(|start| {
+        starts(bytes, prefix.as_bytes()).into_iter().any(|start| {
             alphanumeric(Some(start + prefix.len())) && !alphanumeric(start.checked_sub(1))
         })
     })
