@@ -260,12 +260,11 @@ class Queue:
     `take`.
 
     Of a polled one the `descriptor` is readable when there is something to take, and something is
-    due, whatever the descriptor says, `due_ms` after each call of `submit` and `take`; -1: nothing
-    runs.
+    due, whatever the descriptor says, `due_ms[0]` after each call of `submit` and `take`; -1:
+    nothing runs.
     """
 
     __slots__ = (
-        "_due",
         "_filled",
         "_given",
         "_memory",
@@ -273,6 +272,7 @@ class Queue:
         "_places",
         "_refused",
         "descriptor",
+        "due_ms",
     )
 
     def __init__(self, *, polled: bool) -> None:
@@ -284,7 +284,7 @@ class Queue:
         self._given = [_held() for _ in range(PLACES)]
         self._places = ffi.new("ikey_py_held *[]", self._given)
         self._filled = ffi.new("size_t *", 0)
-        self._due = ffi.new("int32_t *", -1)
+        self.due_ms = ffi.new("int32_t *", -1)
         self.descriptor = -1
         if polled:
             descriptor = ffi.new("int32_t *", -1)
@@ -293,16 +293,12 @@ class Queue:
         else:
             _check(lib.ikey_py_queue_new(native), native)
 
-    @property
-    def due_ms(self) -> int:
-        return self._due[0]
-
     def submit(self, client: Held, name: str, request: Encoded, tag: int) -> None:
         """Starts an operation, whose events bring the tag, up to one of kind END or ERROR."""
         refused, op = self._refused, name.encode("ascii")
         json = request.json
         status = lib.ikey_py_queue_submit(
-            self._native, client, op, len(op), json, len(json), tag, refused, self._due
+            self._native, client, op, len(op), json, len(json), tag, refused, self.due_ms
         )
         _check(status, refused)
 
@@ -321,7 +317,7 @@ class Queue:
         thread at a time. Nothing comes once the queue was freed.
         """
         filled = self._filled
-        status = lib.ikey_py_queue_take(self._native, wait_ms, self._places, filled, self._due)
+        status = lib.ikey_py_queue_take(self._native, wait_ms, self._places, filled, self.due_ms)
         _check(status, self._given[0])
         return [self._event(place) for place in range(filled[0])], status == OK
 

@@ -97,7 +97,7 @@ class Port:
 
     def _set_timer(self) -> None:
         """Comes back when the queue is due, though it does not ring."""
-        due_ms = self._queue.due_ms
+        due_ms = self._queue.due_ms[0]
         if due_ms < 0 or (loop := self._loop()) is None:
             return
         at = loop.time() + due_ms / 1000
