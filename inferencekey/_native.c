@@ -67,7 +67,6 @@ static void ikey_py_view_event(ikey_py_held *given)
     const uint8_t *bytes = NULL;
     ikey_event_kind(given->event, &given->kind, NULL);
     given->is_last = given->kind == IKEY_EVENT_END || given->kind == IKEY_EVENT_ERROR;
-    ikey_event_tag(given->event, &given->tag, NULL);
     ikey_event_head(given->event, &bytes, &given->head_length, NULL);
     given->head = (const char *)bytes;
     ikey_event_vectors(given->event, &given->values, &given->rows, &given->columns, NULL);
@@ -241,6 +240,7 @@ static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_
         } else {
             ikey_py_held *given = places[(*filled)++];
             given->event = events[i];
+            ikey_event_tag(given->event, &given->tag, NULL);
             ikey_py_view(given, status);
             is_all = is_all && given->kind != IKEY_EVENT_NOTICE;
         }

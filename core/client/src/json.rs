@@ -249,6 +249,11 @@ pub(crate) fn read<'de, T: Node<'de>>(document: &'de [u8]) -> Result<Field<T>, S
     serde_json::from_str(text).map_err(|error| not_json(&error))
 }
 
+/// Reads a value inside a document that has been read: what is wrong with JSON shows there.
+pub(crate) fn read_inside<'de, T: Node<'de>>(value: &'de str) -> Option<T> {
+    serde_json::from_str::<Field<T>>(value).ok()?.value()
+}
+
 /// The words for a reader's error.
 pub(crate) fn not_json(error: &serde_json::Error) -> String {
     let words = cause(error);

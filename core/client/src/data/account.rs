@@ -24,7 +24,7 @@ pub(super) struct Usage {
 impl Usage {
     /// From what stands under `usage`; none if it holds no count.
     pub(super) fn read(told: Told<'_>) -> Option<Self> {
-        let usage: Self = json::read(told.0?.as_bytes()).ok()?.value()?;
+        let usage: Self = json::read_inside(told.0?)?;
         (usage != Self::default()).then_some(usage)
     }
 

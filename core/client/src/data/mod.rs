@@ -159,10 +159,15 @@ pub(crate) async fn chat(context: &Context, body: Bytes, call: &Call) -> Result<
     Ok(event(head, answer.body))
 }
 
+/// Most heads fit, and need not grow.
+const HEAD_ROOM: usize = 256;
+
 /// The JSON of a head.
 fn head(members: &impl Serialize) -> Vec<u8> {
+    let mut head = Vec::with_capacity(HEAD_ROOM);
     // Texts and numbers into memory: nothing that could fail.
-    serde_json::to_vec(members).unwrap_or_default()
+    let _ = serde_json::to_writer(&mut head, members);
+    head
 }
 
 fn event(head: Vec<u8>, raw: impl Into<Raw>) -> Event {

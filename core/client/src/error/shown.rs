@@ -20,7 +20,8 @@ impl Error {
     ///
     /// `ensure: the token lacks the scope for this [scope_insufficient] (403, api.inferencekey.com)`
     pub fn message(&self) -> String {
-        let words = one_line(&mask(&self.words, &[]));
+        let masked = mask(&self.words, &[]);
+        let words = one_line(&masked);
         let operation = self.operation.map(|name| format!("{name}: ")).unwrap_or_default();
         let place = self.place(&words);
         let room = MESSAGE_LIMIT.saturating_sub(operation.len() + place.len());
@@ -51,7 +52,9 @@ impl Error {
 
     /// [`Self::to_json`] as a part of something larger.
     pub(crate) fn to_value(&self) -> Value {
-        let line = |text: &Option<String>| text.as_deref().map(|text| one_line(&mask(text, &[])));
+        let line = |text: &Option<String>| {
+            text.as_deref().map(|text| one_line(&mask(text, &[])).into_owned())
+        };
         let mut shown = json!({
             "class": self.class.name(),
             "code": self.code,
@@ -88,11 +91,8 @@ impl Error {
         put("kind", extra.clock.map(Value::from));
         put("line", extra.place.map(|(line, _)| Value::from(line)));
         put("column", extra.place.map(|(_, column)| Value::from(column)));
-        let problems = extra.problems.iter().map(|problem| one_line(&mask(problem, &[])));
-        put(
-            "problems",
-            extra.place.map(|_| problems.map(|line| cut(&line, MESSAGE_LIMIT)).collect()),
-        );
+        let shown = |problem: &String| cut(&one_line(&mask(problem, &[])), MESSAGE_LIMIT);
+        put("problems", extra.place.map(|_| extra.problems.iter().map(shown).collect()));
         if let Some(Value::Object(readiness)) = &extra.readiness {
             attributes.extend(readiness.clone());
         }

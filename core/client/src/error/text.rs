@@ -1,9 +1,13 @@
 //! Text from outside made fit for one line: nothing in it can forge a log line or drive a terminal.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Escapes control characters, line separators and the controls of writing direction; the rest stays.
-pub(super) fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Cow::Borrowed(text);
+    }
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -17,7 +21,7 @@ pub(super) fn one_line(text: &str) -> String {
             _ => line.push(c),
         }
     }
-    line
+    Cow::Owned(line)
 }
 
 fn push_escape(line: &mut String, escape: std::fmt::Arguments<'_>) {

@@ -382,6 +382,9 @@ fn refuse_encoded(response: Response) -> Result<Response, Error> {
 
 /// What `content-encoding` names beside `identity`, over all its lines.
 fn coding(headers: &HeaderMap) -> Option<String> {
+    if !headers.contains_key(CONTENT_ENCODING) {
+        return None;
+    }
     let lines = headers.get_all(CONTENT_ENCODING);
     let lines: Vec<_> = lines.iter().map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
     let codings = lines.join(", ");
