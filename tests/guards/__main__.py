@@ -34,7 +34,7 @@ from double import (  # noqa: E402
 # which a slow machine makes longer does not count. Whoever makes something cheaper lowers both.
 GUARDS: list[tuple[str, float, float]] = [
     ("unary: system calls", 4, 4.5),
-    ("unary: allocations", 52, 58),
+    ("unary: allocations", 47, 51),
     ("unary: crossings", 1, 1.5),
     ("unary: functions in Python", 14, 15.5),
     ("async unary: system calls", 12.7, 14),
