@@ -17,7 +17,7 @@ PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
 RUST_SOURCES := $(shell find core -path core/target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 TS_SOURCES := $(wildcard $(TS)/src/*.ts $(TS)/*.json $(TS)/native/Cargo.* $(TS)/native/src/*.rs)
-BUILD_SOURCES := $(RUST_SOURCES) include/inferencekey.h $(wildcard inferencekey/_native.[hc]) build_ffi.py setup.py pyproject.toml models/pyproject.toml
+BUILD_SOURCES := $(RUST_SOURCES) include/inferencekey.h $(wildcard inferencekey/_native.[hc]) build_ffi.py setup.py pyproject.toml
 
 .PHONY: help
 help: ## List the targets
@@ -152,7 +152,7 @@ $(VENV)/.docs: requirements/docs.lock $(VENV)/.dev
 
 $(VENV)/.built: $(BUILD_SOURCES) $(VENV)/.run
 	@echo "building the native library (some minutes the first time)"
-	$(PIP_INSTALL) --no-build-isolation --no-deps --editable . --editable ./models
+	$(PIP_INSTALL) --no-build-isolation --no-deps --editable .
 	@touch $@
 
 .PHONY: typescript
@@ -189,9 +189,8 @@ $(BENCH)/.native: $(shell find bench/native -name '*.rs' -o -name 'Cargo.*')
 	@touch $@
 
 .PHONY: wheel
-wheel: $(VENV)/.dev ## Build the sdist and one abi3 wheel into dist/, and those of the bundled models
+wheel: $(VENV)/.dev ## Build the sdist and one abi3 wheel into dist/
 	$(BIN)/python -m build --no-isolation --outdir dist
-	$(BIN)/python -m build --no-isolation --outdir dist models
 
 .PHONY: header
 header: ## Generate include/inferencekey.h from the Rust sources
@@ -233,5 +232,5 @@ models: ## Train the bundled models anew (about 40 minutes on two cores; see too
 
 .PHONY: clean
 clean: ## Remove everything that was built
-	rm -rf $(VENV) build dist core/target *.egg-info models/build models/*.egg-info $(TS)/dist $(TS)/native/target $(TS)/node_modules $(TS)/*.node
+	rm -rf $(VENV) build dist core/target *.egg-info $(TS)/dist $(TS)/native/target $(TS)/node_modules $(TS)/*.node
 	rm -f inferencekey/_native*.so inferencekey/libinferencekey.*

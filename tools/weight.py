@@ -17,13 +17,12 @@ from pathlib import Path
 MB = 1_000_000
 # For an installation with its dependencies.
 TARGET_MB = 6.0
-# What the extra `local` brings besides programs of others: a distribution of its own.
-MODELS = Path(__file__).parents[1] / "models/inferencekey_models"
 
 # Part, and the start of the paths below site-packages that belong to it; the first match counts.
 PARTS = [
     ("shared library", "inferencekey/libinferencekey"),
     ("compiled module", "inferencekey/_native.abi3"),
+    ("bundled models", "inferencekey/local/models"),
     ("embedded platform", "inferencekey/local"),
     ("command line", "inferencekey/cli"),
     ("Python package", "inferencekey"),
@@ -53,8 +52,8 @@ def main(wheel: Path) -> None:
     for name, size in rows:
         print(f"{name:<32}{size / MB:>7.2f} MB")
     print(f"{'installed':<32}{total / MB:>7.2f} MB   target {TARGET_MB:.2f}")
-    models = sum(file.stat().st_size for file in MODELS.rglob("*") if file.is_file())
-    print(f"{'the extra local adds models of':<32}{models / MB:>7.2f} MB")
+    without = total - sizes["bundled models"]
+    print(f"{'installed, without the models':<32}{without / MB:>7.2f} MB")
 
 
 if __name__ == "__main__":

@@ -15,16 +15,17 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib import resources
 from pathlib import Path
 
-from .errors import INSTALL, INSTALL_MODELS, LocalError
+from .errors import INSTALL, LocalError
 from .module_argv import module_argv
 from .types import BACKENDS, Address, EngineCommand, Workload
 
 BUNDLED_TEXT = "inferencekey-tiny"
 BUNDLED_EMBEDDING = "inferencekey-tiny-embed"
-BUNDLED = (BUNDLED_TEXT, BUNDLED_EMBEDDING)
-"""Names of the bundled models; the distribution `inferencekey-models` has their files."""
+BUNDLED = {BUNDLED_TEXT: "tiny", BUNDLED_EMBEDDING: "tiny-embed"}
+"""Names of the bundled models, and what the bundled engine calls them."""
 _BUNDLED_FOR = {
     "text2text": BUNDLED_TEXT,
     "omni": BUNDLED_TEXT,
@@ -180,9 +181,7 @@ def _stand_in(workload: Workload, missing: str) -> EngineCommand:
     bundled = _BUNDLED_FOR[workload.task_type]
     name = f"{bundled} (stand-in for {workload.model_name})"
     command = _bundled_engine(
-        _bundled_file(bundled),
-        name=name,
-        note=f"`{missing}` is not installed: answers come from {name}",
+        BUNDLED[bundled], name=name, note=f"`{missing}` is not installed: answers come from {name}"
     )
     return replace(command, stand_in=name)
 
@@ -190,24 +189,13 @@ def _stand_in(workload: Workload, missing: str) -> EngineCommand:
 def _bundled_model(workload: Workload) -> EngineCommand:
     name = workload.model_name
     _refuse_other_than_bundled(name, workload.task_type)
-    file = _bundled_file(name)
+    file = resources.files(__package__) / "models" / f"{name}.gguf"
     program = shutil.which("llama-server")
-    if program and name == BUNDLED_TEXT:
+    if program and name == BUNDLED_TEXT and isinstance(file, Path) and file.is_file():
         # The model is made for greedy answers, and this server's own default is to sample.
         argv = ["llama-server", "--model", str(file), "--alias", name, "--temp", "0"]
         return _located(argv, program)
-    return _bundled_engine(file, name=name)
-
-
-def _bundled_file(name: str) -> Path:
-    """The file or folder of a bundled model."""
-    try:
-        from inferencekey_models import FILES
-    except ModuleNotFoundError as missing:
-        raise LocalError(
-            "the bundled models are not installed", hint=f"install them: {INSTALL_MODELS}"
-        ) from missing
-    return FILES[name]
+    return _bundled_engine(BUNDLED[name], name=name)
 
 
 def _means_bundled(name: str) -> bool:
@@ -240,7 +228,7 @@ def _only_bundled_can(workload: Workload, recipe: Recipe) -> bool:
     return is_file and workload.task_type == "text2text" and shutil.which(recipe.program) is None
 
 
-def _bundled_engine(model: str | Path, *, name: str | None = None, note: str = "") -> EngineCommand:
+def _bundled_engine(model: str, *, name: str | None = None, note: str = "") -> EngineCommand:
     if (
         importlib.util.find_spec(f"{__package__}.engine") is None
         or importlib.util.find_spec("mistralrs") is None
@@ -255,7 +243,7 @@ def _bundled_engine(model: str | Path, *, name: str | None = None, note: str = "
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     return EngineCommand(
-        argv=(*module_argv(f"{__package__}.engine"), "--model", str(model), *served),
+        argv=(*module_argv(f"{__package__}.engine"), "--model", model, *served),
         program=sys.executable,
         env={"PYTHONPATH": path},
         bundled=True,

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 
 INSTALL = 'pip install "inferencekey[local]"'
 """What installs all that the platform and its command line need."""
-INSTALL_MODELS = "pip install inferencekey-models (in a checkout: pip install ./models)"
-"""What installs the bundled models alone."""
 EXTRA_PACKAGES = ("aiohttp", "mistralrs", "multidict", "yarl")
 """Packages of the extra `local`, whose absence is explained instead of traced."""
 

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
@@ -151,12 +150,3 @@ def test_a_library_of_another_abi_is_refused(tmp_path: Path) -> None:
         "ImportError: inferencekey._native was built for version 1 of the C ABI, and the "
         "libinferencekey beside it has version 42: install inferencekey again"
     )
-
-
-def test_the_extra_asks_for_models_of_its_own_version() -> None:
-    """The first two numbers are the SDK's, and a plain installation asks for cffi alone."""
-    series = ".".join(metadata.version("inferencekey").split(".")[:2])
-    required = metadata.requires("inferencekey") or []
-    assert f'inferencekey-models~={series}.0; extra == "local"' in required
-    assert metadata.version("inferencekey-models").startswith(f"{series}.")
-    assert [name for name in required if "extra" not in name] == ["cffi>=1.16"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-MODELS = Path(__file__).parents[2] / "models/inferencekey_models"
+MODELS = Path(__file__).parents[2] / "inferencekey/local/models"
 PATTERNS = ("*.gguf", "inferencekey-tiny-embed/**/*.json", "inferencekey-tiny-embed/*.safetensors")
 """The models' own files; cards and code may change without the models changing."""
 

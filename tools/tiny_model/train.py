@@ -22,7 +22,7 @@ from rows import Rows
 SEED = 20_260
 ROWS, LENGTH = 8, 256
 PEAK_RATE, WEIGHT_DECAY = 2e-3, 0.05
-DEFAULT_OUT = corpus_files.ROOT / "models/inferencekey_models/inferencekey-tiny.gguf"
+DEFAULT_OUT = corpus_files.ROOT / "inferencekey/local/models/inferencekey-tiny.gguf"
 
 
 def loss(params: llama.Params, shape: llama.Shape, batch: tuple[jax.Array, ...]) -> jax.Array:

@@ -25,7 +25,7 @@ from tokenizers import Tokenizer, processors
 SEED = 20_261
 PAIRS, LENGTH = 64, 48
 PEAK_RATE, WEIGHT_DECAY, TEMPERATURE = 2e-3, 0.05, 0.07
-DEFAULT_OUT = corpus_files.ROOT / "models/inferencekey_models/inferencekey-tiny-embed"
+DEFAULT_OUT = corpus_files.ROOT / "inferencekey/local/models/inferencekey-tiny-embed"
 
 Texts = tuple[jax.Array, jax.Array]
 

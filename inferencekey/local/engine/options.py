@@ -6,6 +6,8 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..models import BUNDLED
+
 
 @dataclass(frozen=True)
 class Options:
@@ -25,11 +27,9 @@ def parse(arguments: list[str] | None = None) -> Options:
         description="Serve one model on OpenAI-compatible routes: "
         "/health, /v1/models, /v1/chat/completions, /v1/embeddings.",
     )
+    names = ", ".join(f"`{name}`" for name in BUNDLED)
     parser.add_argument(
-        "--model",
-        required=True,
-        type=Path,
-        help="a GGUF file, or a folder with an embedding model",
+        "--model", required=True, help=f"{names}, a GGUF file, or a folder with an embedding model"
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument(
@@ -43,8 +43,10 @@ def parse(arguments: list[str] | None = None) -> Options:
         help="used where a request gives none; 0 always takes the likeliest token (%(default)s)",
     )
     given = parser.parse_args(arguments)
-    name = given.served_model_name or given.model.stem
-    return Options(given.model, name, given.host, given.port, given.temperature)
+    bundled = BUNDLED.get(given.model)
+    path = bundled.path if bundled else Path(given.model)
+    name = given.served_model_name or (bundled.name if bundled else path.stem)
+    return Options(path, name, given.host, given.port, given.temperature)
 
 
 def _port(text: str) -> int:

@@ -8,20 +8,18 @@ import pytest
 
 pytest.importorskip("mistralrs", reason="the bundled engine needs the extra `local`")
 
-from inferencekey_models import EMBEDDING, TEXT
-
 from .engine_process import Engine, running
 
 
 @pytest.fixture(scope="module")
 def text_engine() -> Iterator[Engine]:
     """The bundled text model under its own name."""
-    with running("--model", str(TEXT)) as engine:
+    with running("--model", "tiny") as engine:
         yield engine
 
 
 @pytest.fixture(scope="module")
 def embedding_engine() -> Iterator[Engine]:
     """The bundled embedding model under its own name."""
-    with running("--model", str(EMBEDDING)) as engine:
+    with running("--model", "tiny-embed") as engine:
         yield engine

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from inferencekey_models import EMBEDDING, TEXT
+from inferencekey.local.models import EMBEDDING, TEXT
 
 from .engine_process import Engine
 
-FOLDER = TEXT.parent
-CARDS = [FOLDER / "inferencekey-tiny.MODEL_CARD.md", EMBEDDING / "MODEL_CARD.md"]
+FOLDER = TEXT.path.parent
+CARDS = [FOLDER / "inferencekey-tiny.MODEL_CARD.md", EMBEDDING.path / "MODEL_CARD.md"]
 RECIPE = Path(__file__).parents[3] / "tools/tiny_model"
 
 
@@ -21,7 +21,7 @@ def test_the_files_are_those_of_the_checksums() -> None:
     """Every file of a model is listed, and none differs."""
     lines = (FOLDER / "SHA256SUMS").read_text().splitlines()
     listed = {name: digest for digest, name in (line.split("  ") for line in lines)}
-    files = [TEXT, *(path for path in EMBEDDING.rglob("*") if path.suffix != ".md")]
+    files = [TEXT.path, *(path for path in EMBEDDING.path.rglob("*") if path.suffix != ".md")]
     found = {
         str(path.relative_to(FOLDER)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files
@@ -42,8 +42,8 @@ def test_the_corpus_is_the_one_that_the_card_names(
 
 def test_the_models_stay_small() -> None:
     """They are part of every installation of the extra."""
-    embedding = sum(path.stat().st_size for path in EMBEDDING.rglob("*") if path.is_file())
-    assert TEXT.stat().st_size <= 4_500_000
+    embedding = sum(path.stat().st_size for path in EMBEDDING.path.rglob("*") if path.is_file())
+    assert TEXT.path.stat().st_size <= 4_500_000
     assert embedding <= 1_000_000
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from inferencekey_models import TEXT
+from inferencekey.local.models import TEXT
 
 from .engine_process import running, start
 
@@ -21,7 +21,7 @@ EXIT_LIMIT = 15.0
 def test_a_served_name_is_in_every_answer() -> None:
     """The platform names a stand-in openly; the engine repeats the name as it was given."""
     name = "inferencekey-tiny (stand-in for gemma)"
-    with running("--model", str(TEXT), "--served-model-name", name) as engine:
+    with running("--model", str(TEXT.path), "--served-model-name", name) as engine:
         assert engine.chat("Hola").json["model"] == name
         assert all(c["model"] == name for c in engine.chat("Hola", stream=True).chunks)
         assert engine.send("GET", "/v1/models").json["data"][0]["id"] == name
@@ -29,7 +29,7 @@ def test_a_served_name_is_in_every_answer() -> None:
 
 def test_a_gguf_is_served_under_its_file_name(tmp_path: Path) -> None:
     """Any path will do, with spaces too."""
-    copy = shutil.copy(TEXT, tmp_path / "my model.gguf")
+    copy = shutil.copy(TEXT.path, tmp_path / "my model.gguf")
     with running("--model", str(copy)) as engine:
         assert engine.chat("Hola").json["model"] == "my model"
 
@@ -38,7 +38,7 @@ def test_a_gguf_is_served_under_its_file_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_engine_at_once(number: signal.Signals) -> None:
     """Also while a connection is open and a stream is unread."""
-    with running("--model", str(TEXT)) as engine:
+    with running("--model", "tiny") as engine:
         connection = engine.connect()
         body = b'{"messages": [{"role": "user", "content": "Hola"}], "stream": true}'
         connection.request("POST", "/v1/chat/completions", body)
@@ -75,6 +75,6 @@ def test_a_taken_port_ends_with_the_address() -> None:
     """Known before the model is loaded."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        code, words = _last_words("--model", str(TEXT), "--port", str(port))
+        code, words = _last_words("--model", "tiny", "--port", str(port))
     assert code == 1
     assert f"error: cannot listen on 127.0.0.1:{port}: " in words

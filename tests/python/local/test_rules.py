@@ -19,7 +19,6 @@ from inferencekey.local.json_edit import replace_value
 from inferencekey.local.phases import NEXT_PHASES, TERMINAL, Timings, may_follow
 from inferencekey.local.slug import canonical, free_slug
 from inferencekey.local.types import Address, Workload
-from inferencekey_models import EMBEDDING, TEXT
 
 SLUGS = [  # wire.md 2.4
     ("support-bot", "support-bot"),
@@ -121,8 +120,8 @@ def test_command_lines(
 
 STAND_INS = [
     # name, task type, model, bundled model, name in the answer
-    ("text", "text2text", "google/gemma", TEXT, "inferencekey-tiny (stand-in for google/gemma)"),
-    ("embedding", "embedding", "bge", EMBEDDING, "inferencekey-tiny-embed (stand-in for bge)"),
+    ("text", "text2text", "google/gemma", "tiny", "inferencekey-tiny (stand-in for google/gemma)"),
+    ("embedding", "embedding", "bge", "tiny-embed", "inferencekey-tiny-embed (stand-in for bge)"),
 ]
 
 
@@ -136,7 +135,7 @@ def test_stand_ins(
     monkeypatch: pytest.MonkeyPatch,
     task_type: str,
     model: str,
-    bundled: Path,
+    bundled: str,
     name: str,
     command: str | None,
 ) -> None:
@@ -145,38 +144,24 @@ def test_stand_ins(
     spec = workload("vllm", task_type, model, command)
     engine = resolve(spec, stand_in=True)
     assert engine.stand_in == name
-    assert engine.argv[-4:] == ("--model", str(bundled), "--served-model-name", name)
+    assert engine.argv[-4:] == ("--model", bundled, "--served-model-name", name)
     with pytest.raises(LocalError, match=r"pip install vllm.*--stand-in"):
         resolve(spec)
 
 
 @pytest.mark.parametrize("stand_in", [True, False])
 @pytest.mark.parametrize(
-    ("model", "bundled"), [("inferencekey-tiny", TEXT), ("inferencekey-tiny-embed", EMBEDDING)]
+    ("model", "bundled"), [("inferencekey-tiny", "tiny"), ("inferencekey-tiny-embed", "tiny-embed")]
 )
 def test_the_bundled_model_by_its_own_name(
-    monkeypatch: pytest.MonkeyPatch, model: str, bundled: Path, stand_in: bool
+    monkeypatch: pytest.MonkeyPatch, model: str, bundled: str, stand_in: bool
 ) -> None:
     """Asked for by name it is nobody's stand-in."""
     monkeypatch.setenv("PATH", "/nowhere")
     task_type = "embedding" if model.endswith("embed") else "text2text"
     engine = resolve(workload("llamacpp", task_type, model, None), stand_in=stand_in)
     assert engine.stand_in is None
-    assert engine.argv[-4:] == ("--model", str(bundled), "--served-model-name", model)
-
-
-@pytest.mark.parametrize("model", ["inferencekey-tiny", "google/gemma"])
-def test_missing_models_are_named_with_what_installs_them(
-    monkeypatch: pytest.MonkeyPatch, model: str
-) -> None:
-    """They are a distribution of their own, which a plain installation does not bring."""
-    monkeypatch.setitem(sys.modules, "inferencekey_models", None)
-    with pytest.raises(LocalError) as refused:
-        resolve(workload("vllm", "text2text", model, None), stand_in=True)
-    assert str(refused.value) == (
-        "the bundled models are not installed "
-        "(install them: pip install inferencekey-models (in a checkout: pip install ./models))"
-    )
+    assert engine.argv[-4:] == ("--model", bundled, "--served-model-name", model)
 
 
 MISFITS = [
