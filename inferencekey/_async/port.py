@@ -100,8 +100,10 @@ class Port:
         due_ms = self._queue.due_ms[0]
         if due_ms < 0 or (loop := self._loop()) is None:
             return
-        at = loop.time() + due_ms / 1000
-        if at < self._looks_at - ROUNDING:
+        now = loop.time()
+        at = now + due_ms / 1000
+        # One that should have come by now is not counted on: a signal handler may have ended it.
+        if at < self._looks_at - ROUNDING or self._looks_at < now:
             self._looks_at = at
             # Neither holds the other: a handle would hold the loop, and the timer the port.
             loop.call_at(at, _look, ref(self), at)
