@@ -132,6 +132,28 @@ fn it_rings_for_a_socket_once_and_again_for_what_comes_later() {
 }
 
 #[test]
+fn it_rings_for_an_end_that_came_with_what_was_read_before_it() {
+    let (near, mut far) = pair();
+    let queue = queue();
+    let mut has_read = false;
+    // As the transport does it, which takes a short read for the last of a round.
+    let reads = operation(move |_| {
+        std::future::poll_fn(move |_| match (&*near).read(&mut [0; 16]) {
+            Ok(0) if has_read => task::Poll::Ready(Ok(())),
+            read => {
+                has_read |= read.is_ok();
+                wait_for(near.clone() as Source, Direction::Read);
+                task::Poll::Pending
+            }
+        })
+    });
+    queue.submit(reads, 1);
+    far.write_all(&[0]).expect("room");
+    drop(far);
+    assert!(is_end(&come_and_take(&queue)[0]));
+}
+
+#[test]
 fn a_socket_passes_from_an_operation_that_waits_for_the_host_to_another() {
     let (near, mut far) = pair();
     let queue = queue();

@@ -78,6 +78,7 @@ impl Reactor {
             let key = event.token().0;
             if let Some(task) = self.tasks.get_mut(&key) {
                 task.runnable = true;
+                task.watch.has_told = true;
                 self.called.push(key);
             }
         }

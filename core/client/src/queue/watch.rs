@@ -9,13 +9,15 @@ use mio::{Interest, Registry, Token};
 
 use crate::driver::{Direction, Source};
 
-/// The system tells of each change once; whoever is told reads until there is nothing left. So what a task wants is
-/// registered when that changes, and not for each wait. Registered sockets stay open: a number that is used again must not
-/// stand for the one before.
+/// The system tells of each change once. A task that has read something may not have read all, or not the end behind it:
+/// so what has told is registered anew, for which the system looks whether there is more. Registered sockets stay open: a
+/// number that is used again must not stand for the one before.
 #[derive(Default)]
 pub(super) struct Watch {
     wanted: Vec<(Source, Direction)>,
     registered: Vec<(Source, Direction)>,
+    /// One of them has told since it was registered.
+    pub(super) has_told: bool,
 }
 
 impl Watch {
@@ -25,17 +27,20 @@ impl Watch {
 
     /// Has what is wanted watched, and nothing else; after a failure, nothing.
     pub(super) fn update(&mut self, registry: &Registry, key: usize) -> io::Result<()> {
-        if self.wanted.len() == self.registered.len()
-            && self.wanted.iter().zip(&self.registered).all(|(a, b)| is_same(a, b))
-        {
+        let is_new = self.wanted.len() != self.registered.len()
+            || !self.wanted.iter().zip(&self.registered).all(|(a, b)| is_same(a, b));
+        if is_new {
+            self.end(registry);
+            self.registered = self.wanted.clone();
+        } else if !self.has_told {
             return Ok(());
         }
-        self.end(registry);
-        self.registered = self.wanted.clone();
-        self.register(registry, Token(key)).inspect_err(|_| self.end(registry))
+        self.has_told = false;
+        self.register(registry, Token(key), is_new).inspect_err(|_| self.end(registry))
     }
 
-    fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
+    /// Each socket once, with all that is wanted of it.
+    fn register(&self, registry: &Registry, token: Token, is_new: bool) -> io::Result<()> {
         for (place, (source, direction)) in self.registered.iter().enumerate() {
             let descriptor = number(source);
             let of_same = |(other, _): &&(Source, Direction)| number(other) == descriptor;
@@ -46,7 +51,12 @@ impl Watch {
                 .iter()
                 .filter(of_same)
                 .fold(interest(*direction), |all, (_, other)| all | interest(*other));
-            registry.register(&mut SourceFd(&descriptor), token, interest)?;
+            let mut socket = SourceFd(&descriptor);
+            if is_new {
+                registry.register(&mut socket, token, interest)?;
+            } else {
+                registry.reregister(&mut socket, token, interest)?;
+            }
         }
         Ok(())
     }
