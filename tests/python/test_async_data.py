@@ -1,25 +1,20 @@
-"""Text, streams and embeddings from asyncio: many at once, cancelled, over loops that go."""
+"""Text, streams and embeddings from asyncio: awaited, cancelled, left, closed."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import socket
 import threading
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from child import run
-from clients import API_KEY, completion, delta
+from clients import API_KEY, async_endpoint, completion, delta
 from double import (
     HANG,
     LAST_CHUNK,
     Double,
-    Request,
     Until,
     answer,
     chunk,
@@ -38,38 +33,15 @@ from inferencekey import (
     RetryPolicy,
     StreamStalled,
     StreamTruncated,
-    TextResult,
     Timeout,
     Timeouts,
     TruncatedWarning,
     ValidationError,
 )
-from inferencekey._async.operation import AsyncOperation
 
 HEAD = chunked_head()
 FIRST = chunk(frames(delta("Hel")))
 WHOLE = sse(delta("Hel"), delta("lo"), delta(None, "stop"), "[DONE]")
-
-PROGRAM = """
-import asyncio
-url, = ARGS
-bot = AsyncDataClient(base_url=url, project="acme", api_key=API_KEY).endpoint("bot")
-"""
-
-
-def endpoint(double: Double, **options: Any) -> AsyncEndpoint:
-    """The endpoint of the workload `bot`."""
-    given = {"base_url": double.url, "project": "acme", "api_key": API_KEY, **options}
-    return AsyncDataClient(**given).endpoint("bot")
-
-
-def echo(request: Request) -> bytes:
-    """The prompt, as a stream or whole."""
-    body = request.json()
-    text = body["messages"][0]["content"]
-    if body.get("stream"):
-        return sse(delta(text), delta(None, "stop"), "[DONE]")
-    return answer(completion(text))
 
 
 def closed(double: Double) -> None:
@@ -96,7 +68,7 @@ def test_a_stream_is_awaited_entered_or_read() -> None:
         return texts
 
     with Double(*[WHOLE] * 4) as double:
-        assert asyncio.run(read(endpoint(double))) == [["Hel", "lo", ""]] * 4
+        assert asyncio.run(read(async_endpoint(double))) == [["Hel", "lo", ""]] * 4
         assert len(double.journal.requests) == 4
 
 
@@ -110,7 +82,7 @@ def test_awaiting_opens_the_stream() -> None:
             await bot.generate_text_stream(prompt="Hi")
 
     with Double(answer({"error": {"code": "unauthorized", "message": "no"}}, 401)) as double:
-        asyncio.run(refused(endpoint(double)))
+        asyncio.run(refused(async_endpoint(double)))
         assert len(double.journal.requests) == 1
 
 
@@ -159,7 +131,7 @@ def test_a_stream_that_is_left_ends_on_the_wire(leave: Callable[..., Any]) -> No
     """However it is left; and the client goes on."""
 
     async def main(double: Double) -> str:
-        bot = endpoint(double)
+        bot = async_endpoint(double)
         opened = await bot.generate_text_stream(prompt="Hi")
         await leave(bot, opened)
         await asyncio.to_thread(closed, double)
@@ -173,7 +145,7 @@ def test_a_dropped_stream_ends_on_the_wire() -> None:
     """Nobody has to close it."""
 
     async def main(double: Double) -> None:
-        opened = await endpoint(double).generate_text_stream(prompt="Hi")
+        opened = await async_endpoint(double).generate_text_stream(prompt="Hi")
         del opened
         gc.collect()
         await asyncio.to_thread(closed, double)
@@ -192,7 +164,7 @@ def test_a_cancelled_call_ends_on_the_wire(method: str, script: list[Any]) -> No
     """At each stage, and the other calls of the client go on."""
 
     async def main(double: Double) -> str:
-        bot = endpoint(double)
+        bot = async_endpoint(double)
         given = {"input": "Hi"} if method == "embed" else {"prompt": "Hi"}
 
         async def calling() -> None:
@@ -215,7 +187,7 @@ def test_a_pause_before_a_repeat_is_cancelled_too() -> None:
 
     async def main(double: Double) -> None:
         told = asyncio.Event()
-        bot = endpoint(double, on_retry=lambda retry: told.set())
+        bot = async_endpoint(double, on_retry=lambda retry: told.set())
         task = asyncio.ensure_future(bot.generate_text(prompt="Hi"))
         await told.wait()
         task.cancel()
@@ -232,7 +204,7 @@ def test_repeats_are_told_and_what_the_hook_raises_comes_out() -> None:
     told: list[tuple[Retry, int]] = []
 
     async def main(double: Double) -> str:
-        bot = endpoint(
+        bot = async_endpoint(
             double,
             retries=RetryPolicy(first_pause=0.01),
             on_retry=lambda retry: told.append((retry, threading.get_ident())),
@@ -244,7 +216,7 @@ def test_repeats_are_told_and_what_the_hook_raises_comes_out() -> None:
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            await endpoint(double, on_retry=hook).generate_text(prompt="Hi")
+            await async_endpoint(double, on_retry=hook).generate_text(prompt="Hi")
 
     limited = answer({"error": {"code": "rate_limited"}}, 429, {"retry-after": "0"})
     with Double(limited, answer(completion("on")), limited) as double:
@@ -258,7 +230,7 @@ def test_clocks_and_cuts_end_as_those_of_the_blocking_client() -> None:
     """Same classes, same partial text."""
 
     async def main(double: Double) -> None:
-        bot = endpoint(double, retries=0)
+        bot = async_endpoint(double, retries=0)
         with pytest.raises(Timeout):
             await bot.generate_text(prompt="Hi", timeout=0.1)
         stream = await bot.generate_text_stream(prompt="Hi", timeout=Timeouts(idle=0.1))
@@ -277,34 +249,6 @@ def test_clocks_and_cuts_end_as_those_of_the_blocking_client() -> None:
     end = [HEAD, FIRST, LAST_CHUNK]
     with Double([HANG], [HEAD, FIRST, HANG], end, end) as double:
         asyncio.run(main(double))
-
-
-def test_a_busy_loop_makes_no_call_fail() -> None:
-    """What has arrived is read before the clocks are looked at."""
-    sent = threading.Semaphore(0)
-
-    class Sent:
-        """A step that tells that everything before it is on its way."""
-
-        def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
-            sent.release()
-
-    def be_busy(seconds: float) -> None:
-        time.sleep(seconds)
-        assert sent.acquire(timeout=10)
-
-    async def main(bot: AsyncEndpoint) -> None:
-        call = asyncio.create_task(bot.generate_text(prompt="Hi", timeout=0.2))
-        await asyncio.sleep(0)
-        be_busy(0.3)
-        assert (await call).text == "Hi"
-        async with bot.generate_text_stream(prompt="Hi") as stream:
-            be_busy(0.3)
-            assert [chunk.text async for chunk in stream] == ["Hel", "lo", ""]
-
-    short = Timeouts(first_token=0.2, idle=0.2)
-    with Double([answer(completion("Hi")), Sent()], [WHOLE, Sent()]) as double:
-        asyncio.run(main(endpoint(double, timeout=short)))
 
 
 def test_nothing_is_read_far_ahead_of_a_stream_that_nobody_reads() -> None:
@@ -327,7 +271,7 @@ def test_nothing_is_read_far_ahead_of_a_stream_that_nobody_reads() -> None:
             peer.settimeout(None)
 
     async def main(double: Double) -> None:
-        stream = await endpoint(double).generate_text_stream(prompt="Hi")
+        stream = await async_endpoint(double).generate_text_stream(prompt="Hi")
         assert await asyncio.to_thread(stalled.wait, 10), "the server was never stopped"
         # What lies in the sockets' buffers, and not the memory of this process.
         assert sum(sizes) < 64 * 1024 * 1024
@@ -338,22 +282,6 @@ def test_nothing_is_read_far_ahead_of_a_stream_that_nobody_reads() -> None:
         asyncio.run(main(double))
 
 
-def test_one_client_serves_loops_in_several_threads() -> None:
-    """At once and one after the other, each with its own answers."""
-
-    async def several(bot: AsyncEndpoint, name: str) -> list[str]:
-        results = await asyncio.gather(
-            *(bot.generate_text(prompt=f"{name} {n}") for n in range(20))
-        )
-        return [result.text for result in results]
-
-    with Double(echo) as double, ThreadPoolExecutor(4) as pool:
-        bot = endpoint(double)
-        jobs = [pool.submit(asyncio.run, several(bot, f"loop {n}")) for n in range(12)]
-        for number, job in enumerate(jobs):
-            assert job.result() == [f"loop {number} {n}" for n in range(20)]
-
-
 def test_a_stream_belongs_to_the_loop_that_opened_it() -> None:
     """Read from another loop it says so, and does not hang."""
 
@@ -361,7 +289,7 @@ def test_a_stream_belongs_to_the_loop_that_opened_it() -> None:
         return await bot.generate_text_stream(prompt="Hi")
 
     with Double([HEAD, HANG]) as double:
-        stream = asyncio.run(opened(endpoint(double)))
+        stream = asyncio.run(opened(async_endpoint(double)))
         with pytest.raises(ValidationError, match="another event loop") as caught:
             asyncio.run(read_all(stream))
         assert caught.value.operation == "generate_text_stream"
@@ -384,7 +312,7 @@ def test_who_may_not_read_a_stream_takes_nothing_from_who_may() -> None:
         return await first
 
     with Double([HEAD, chunk(frames(delta("Hel"))), Until(refused), rest]) as double:
-        assert asyncio.run(main(endpoint(double))) == "Hello"
+        assert asyncio.run(main(async_endpoint(double))) == "Hello"
 
 
 def test_what_the_caller_does_between_two_chunks_is_no_stall() -> None:
@@ -401,89 +329,7 @@ def test_what_the_caller_does_between_two_chunks_is_no_stall() -> None:
         return text + await read_all(stream)
 
     with Double([HEAD, chunk(frames(delta("Hel"))), Until(asked), rest]) as double:
-        assert asyncio.run(main(endpoint(double))) == "Hello"
-
-
-def test_loops_that_are_gone_leave_neither_threads_nor_descriptors() -> None:
-    """A port goes with its loop."""
-    with Double(echo) as double:
-        program = (
-            PROGRAM
-            + """
-import gc
-async def main():
-    assert (await bot.generate_text(prompt="Hi")).text == "Hi"
-counts = []
-for _ in range(12):
-    asyncio.run(main())
-    gc.collect()
-    counts.append(len(os.listdir("/proc/self/fd")))
-assert counts[-1] <= counts[1], counts
-deadline = time.monotonic() + 5
-while len(os.listdir("/proc/self/task")) > 2:
-    assert time.monotonic() < deadline, "threads are left"
-    time.sleep(0.01)
-print("done")
-"""
-        )
-        assert run(program, double.url) == (0, "done\n", "")
-
-
-ENDS = {
-    "an unread stream": """
-async def main():
-    global stream
-    stream = await bot.generate_text_stream(prompt="Hi")
-asyncio.run(main())
-""",
-    "a loop closed with calls under way": """
-async def main():
-    stream = await bot.generate_text_stream(prompt="Hi")
-    return stream
-loop = asyncio.new_event_loop()
-stream = loop.run_until_complete(main())
-loop.close()
-stream.close()
-""",
-    "tasks cancelled by the end of asyncio.run": """
-async def main():
-    tasks = [asyncio.ensure_future(bot.generate_text(prompt="Hi")) for _ in range(5)]
-    await asyncio.sleep(0.05)
-asyncio.run(main())
-""",
-}
-
-
-@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-def test_a_process_ends_promptly_and_silently(end: str) -> None:
-    """Whatever is open, nothing is said, even to an interpreter that looks for such things."""
-    with Double(lambda _: [HEAD, FIRST, HANG]) as double:
-        program = PROGRAM + end + "print('done')\n"
-        flags = ("-X", "dev", "-W", "error")
-        assert run(program, double.url, seconds=8, flags=flags) == (0, "done\n", "")
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_child_has_a_port_of_its_own() -> None:
-    """The inherited client works there, and the parent's calls go on."""
-    with Double(echo) as double:
-        program = (
-            PROGRAM
-            + """
-async def several(name):
-    texts = [f"{name} {n}" for n in range(20)]
-    results = await asyncio.gather(*(bot.generate_text(prompt=text) for text in texts))
-    assert [result.text for result in results] == texts
-asyncio.run(several("before"))
-child = os.fork()
-asyncio.run(several("parent" if child else "child"))
-if not child:
-    os._exit(7)
-assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-print("done")
-"""
-        )
-        assert run(program, double.url) == (0, "done\n", "")
+        assert asyncio.run(main(async_endpoint(double))) == "Hello"
 
 
 def test_closing_ends_calls_as_cancelled() -> None:
@@ -506,7 +352,7 @@ def test_embeddings_are_the_blocking_clients() -> None:
     rows = [{"index": 0, "embedding": [0.5, 1.0]}]
 
     async def main(double: Double) -> Any:
-        return await endpoint(double).embed(input=["Hi"])
+        return await async_endpoint(double).embed(input=["Hi"])
 
     with Double(answer({"model": "m-1", "data": rows})) as double:
         result = asyncio.run(main(double))
@@ -519,7 +365,7 @@ def test_it_works_with_uvloop() -> None:
     uvloop = pytest.importorskip("uvloop")
 
     async def main(double: Double) -> str:
-        bot = endpoint(double)
+        bot = async_endpoint(double)
         task = asyncio.ensure_future(read_all(bot.generate_text_stream(prompt="Hi")))
         await sent(double, 1)
         task.cancel()
@@ -536,66 +382,3 @@ def test_it_works_with_uvloop() -> None:
             loop = uvloop.new_event_loop()
             assert loop.run_until_complete(main(double)) == "on"
             loop.close()
-
-
-def test_what_a_signal_handler_interrupts_is_delivered_when_the_loop_runs_on(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """In a notebook Ctrl-C ends what runs, and the loop and its other tasks go on."""
-    receive = AsyncOperation.receive
-    interrupts = iter([True])
-
-    def interrupted(operation: AsyncOperation, event: Any) -> None:
-        receive(operation, event)
-        if next(interrupts, False):
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(AsyncOperation, "receive", interrupted)
-    with Double(*[answer(completion("on"))] * 3) as double:
-        bot = endpoint(double)
-        calls: list[asyncio.Task[TextResult]] = []
-
-        async def interrupt() -> None:
-            calls.extend(asyncio.ensure_future(bot.generate_text(prompt="?")) for _ in range(3))
-            await asyncio.sleep(0)
-            double.journal.wait_for_requests(3)
-            time.sleep(0.2)  # On most machines the answers come at once then.
-            await asyncio.gather(*calls)
-
-        loop = asyncio.new_event_loop()
-        with pytest.raises(KeyboardInterrupt):
-            loop.run_until_complete(interrupt())
-        assert [loop.run_until_complete(call).text for call in calls] == ["on"] * 3
-        loop.close()
-
-
-COLLECTED = """
-import gc
-from inferencekey import _ffi
-
-seen = []
-
-class Holder:
-    def __init__(self, queue):
-        self.queue = queue
-        self.cycle = self
-
-    def __del__(self):
-        seen.append(self.queue._native.tag)
-        self.queue.free()
-
-for _ in range(20):
-    Holder(_ffi.Queue(polled=True))
-gc.collect()
-assert seen == [0] * 20, seen
-"""
-
-
-def test_a_queue_may_be_freed_by_a_holder_that_is_collected_after_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The collector ends the members of a cycle in any order. glibc fills memory that is freed."""
-    monkeypatch.setenv("MALLOC_PERTURB_", "165")
-    monkeypatch.setenv("PYTHONMALLOC", "malloc")
-    status, _, errors = run(COLLECTED)
-    assert status == 0, errors

@@ -1,0 +1,240 @@
+"""Event loops and the port of each: several, busy, interrupted, gone, in a forked child."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from child import run
+from clients import async_endpoint, completion, delta
+from double import (
+    HANG,
+    Double,
+    Request,
+    answer,
+    chunk,
+    chunked_head,
+    frames,
+    sse,
+)
+
+from inferencekey import (
+    AsyncEndpoint,
+    TextResult,
+    Timeouts,
+)
+from inferencekey._async.operation import AsyncOperation
+
+PROGRAM = """
+import asyncio
+url, = ARGS
+bot = AsyncDataClient(base_url=url, project="acme", api_key=API_KEY).endpoint("bot")
+"""
+
+
+def echo(request: Request) -> bytes:
+    """The prompt, as a stream or whole."""
+    body = request.json()
+    text = body["messages"][0]["content"]
+    if body.get("stream"):
+        return sse(delta(text), delta(None, "stop"), "[DONE]")
+    return answer(completion(text))
+
+
+def test_one_client_serves_loops_in_several_threads() -> None:
+    """At once and one after the other, each with its own answers."""
+
+    async def several(bot: AsyncEndpoint, name: str) -> list[str]:
+        results = await asyncio.gather(
+            *(bot.generate_text(prompt=f"{name} {n}") for n in range(20))
+        )
+        return [result.text for result in results]
+
+    with Double(echo) as double, ThreadPoolExecutor(4) as pool:
+        bot = async_endpoint(double)
+        jobs = [pool.submit(asyncio.run, several(bot, f"loop {n}")) for n in range(12)]
+        for number, job in enumerate(jobs):
+            assert job.result() == [f"loop {number} {n}" for n in range(20)]
+
+
+def test_loops_that_are_gone_leave_neither_threads_nor_descriptors() -> None:
+    """A port goes with its loop."""
+    with Double(echo) as double:
+        program = (
+            PROGRAM
+            + """
+import gc
+async def main():
+    assert (await bot.generate_text(prompt="Hi")).text == "Hi"
+counts = []
+for _ in range(12):
+    asyncio.run(main())
+    gc.collect()
+    counts.append(len(os.listdir("/proc/self/fd")))
+assert counts[-1] <= counts[1], counts
+deadline = time.monotonic() + 5
+while len(os.listdir("/proc/self/task")) > 2:
+    assert time.monotonic() < deadline, "threads are left"
+    time.sleep(0.01)
+print("done")
+"""
+        )
+        assert run(program, double.url) == (0, "done\n", "")
+
+
+ENDS = {
+    "an unread stream": """
+async def main():
+    global stream
+    stream = await bot.generate_text_stream(prompt="Hi")
+asyncio.run(main())
+""",
+    "a loop closed with calls under way": """
+async def main():
+    stream = await bot.generate_text_stream(prompt="Hi")
+    return stream
+loop = asyncio.new_event_loop()
+stream = loop.run_until_complete(main())
+loop.close()
+stream.close()
+""",
+    "tasks cancelled by the end of asyncio.run": """
+async def main():
+    tasks = [asyncio.ensure_future(bot.generate_text(prompt="Hi")) for _ in range(5)]
+    await asyncio.sleep(0.05)
+asyncio.run(main())
+""",
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_a_process_ends_promptly_and_silently(end: str) -> None:
+    """Whatever is open, nothing is said, even to an interpreter that looks for such things."""
+    with Double(lambda _: [chunked_head(), chunk(frames(delta("Hel"))), HANG]) as double:
+        program = PROGRAM + end + "print('done')\n"
+        flags = ("-X", "dev", "-W", "error")
+        assert run(program, double.url, seconds=8, flags=flags) == (0, "done\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_has_a_port_of_its_own() -> None:
+    """The inherited client works there, and the parent's calls go on."""
+    with Double(echo) as double:
+        program = (
+            PROGRAM
+            + """
+async def several(name):
+    texts = [f"{name} {n}" for n in range(20)]
+    results = await asyncio.gather(*(bot.generate_text(prompt=text) for text in texts))
+    assert [result.text for result in results] == texts
+asyncio.run(several("before"))
+child = os.fork()
+asyncio.run(several("parent" if child else "child"))
+if not child:
+    os._exit(7)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+print("done")
+"""
+        )
+        assert run(program, double.url) == (0, "done\n", "")
+
+
+def test_a_busy_loop_makes_no_call_fail() -> None:
+    """What has arrived is read before the clocks are looked at."""
+    sent = threading.Semaphore(0)
+
+    class Sent:
+        """A step that tells that everything before it is on its way."""
+
+        def play(self, peer: socket.socket, stopped: Callable[[], bool]) -> None:
+            sent.release()
+
+    def be_busy(seconds: float) -> None:
+        time.sleep(seconds)
+        assert sent.acquire(timeout=10)
+
+    async def main(bot: AsyncEndpoint) -> None:
+        call = asyncio.create_task(bot.generate_text(prompt="Hi", timeout=0.2))
+        await asyncio.sleep(0)
+        be_busy(0.3)
+        assert (await call).text == "Hi"
+        async with bot.generate_text_stream(prompt="Hi") as stream:
+            be_busy(0.3)
+            assert [chunk.text async for chunk in stream] == ["Hel", "lo", ""]
+
+    short = Timeouts(first_token=0.2, idle=0.2)
+    with Double(
+        [answer(completion("Hi")), Sent()],
+        [sse(delta("Hel"), delta("lo"), delta(None, "stop"), "[DONE]"), Sent()],
+    ) as double:
+        asyncio.run(main(async_endpoint(double, timeout=short)))
+
+
+def test_what_a_signal_handler_interrupts_is_delivered_when_the_loop_runs_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In a notebook Ctrl-C ends what runs, and the loop and its other tasks go on."""
+    receive = AsyncOperation.receive
+    interrupts = iter([True])
+
+    def interrupted(operation: AsyncOperation, event: Any) -> None:
+        receive(operation, event)
+        if next(interrupts, False):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(AsyncOperation, "receive", interrupted)
+    with Double(*[answer(completion("on"))] * 3) as double:
+        bot = async_endpoint(double)
+        calls: list[asyncio.Task[TextResult]] = []
+
+        async def interrupt() -> None:
+            calls.extend(asyncio.ensure_future(bot.generate_text(prompt="?")) for _ in range(3))
+            await asyncio.sleep(0)
+            double.journal.wait_for_requests(3)
+            time.sleep(0.2)  # On most machines the answers come at once then.
+            await asyncio.gather(*calls)
+
+        loop = asyncio.new_event_loop()
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(interrupt())
+        assert [loop.run_until_complete(call).text for call in calls] == ["on"] * 3
+        loop.close()
+
+
+COLLECTED = """
+import gc
+from inferencekey import _ffi
+
+seen = []
+
+class Holder:
+    def __init__(self, queue):
+        self.queue = queue
+        self.cycle = self
+
+    def __del__(self):
+        seen.append(self.queue._native.tag)
+        self.queue.free()
+
+for _ in range(20):
+    Holder(_ffi.Queue(polled=True))
+gc.collect()
+assert seen == [0] * 20, seen
+"""
+
+
+def test_a_queue_may_be_freed_by_a_holder_that_is_collected_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The collector ends the members of a cycle in any order. glibc fills memory that is freed."""
+    monkeypatch.setenv("MALLOC_PERTURB_", "165")
+    monkeypatch.setenv("PYTHONMALLOC", "malloc")
+    status, _, errors = run(COLLECTED)
+    assert status == 0, errors
