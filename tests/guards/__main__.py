@@ -37,7 +37,7 @@ GUARDS: list[tuple[str, float, float]] = [
     ("unary: allocations", 47, 51),
     ("unary: crossings", 1, 1.5),
     ("unary: functions in Python", 14, 15.5),
-    ("async unary: system calls", 12.7, 14),
+    ("async unary: system calls", 10, 11.5),
     ("async unary: crossings", 2, 2.4),
     ("async unary: functions in Python", 32, 35),
     ("async long prompt: new memory per byte", 0.07, 0.5),

@@ -153,12 +153,21 @@ fn it_rings_for_an_end_that_came_with_what_was_read_before_it() {
     assert!(is_end(&come_and_take(&queue)[0]));
 }
 
+/// Has another operation wait for this socket, and sees that it is told at once.
+fn passes_on(queue: &Queue, near: Arc<UnixStream>, mut far: UnixStream) {
+    queue.submit(operation(|_| async move { read_a_byte(near).await }), 2);
+    assert!(!rings(queue, Duration::ZERO));
+    far.write_all(&[0]).expect("room");
+    assert!(rings(queue, Duration::ZERO), "the socket is not watched");
+    assert!(queue.take(8, AT_ONCE).iter().any(|taken| is_end(taken) && taken.tag == 2));
+}
+
 #[test]
 fn a_socket_passes_from_an_operation_that_waits_for_the_host_to_another() {
     let (near, mut far) = pair();
     let queue = queue();
-    let (first, second) = (Arc::clone(&near), near);
-    // A notice holds its operation, which has the socket watched and does not want it any more.
+    let first = Arc::clone(&near);
+    // A notice holds its operation, which has had the socket watched and does not want it any more.
     let tells = operation(|outbox: Outbox| async move {
         read_a_byte(first).await?;
         outbox.hand_over(event(EventKind::Notice)).await;
@@ -167,12 +176,18 @@ fn a_socket_passes_from_an_operation_that_waits_for_the_host_to_another() {
     queue.submit(tells, 1);
     far.write_all(&[0]).expect("room");
     assert_eq!(come_and_take(&queue).len(), 1);
-    queue.submit(operation(|_| async move { read_a_byte(second).await }), 2);
-    assert!(is_end(&come_and_take(&queue)[0]));
+    passes_on(&queue, near, far);
+}
+
+#[test]
+fn a_socket_passes_from_an_operation_that_has_ended_to_another() {
+    let (near, mut far) = pair();
+    let queue = queue();
+    let first = Arc::clone(&near);
+    queue.submit(operation(|_| async move { read_a_byte(first).await }), 1);
     far.write_all(&[0]).expect("room");
-    assert!(rings(&queue, LIMIT), "the socket is not watched");
-    let taken = queue.take(8, AT_ONCE);
-    assert!(matches!(&taken[..], [taken] if is_end(taken) && taken.tag == 2));
+    assert!(is_end(&come_and_take(&queue)[0]));
+    passes_on(&queue, near, far);
 }
 
 #[test]
