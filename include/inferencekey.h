@@ -370,8 +370,8 @@ ikey_status ikey_queue_new_polled(ikey_queue **queue,
                                   ikey_error **err);
 
 // Gives the milliseconds after which a queue of ikey_queue_new_polled has to be taken from, though its descriptor is not
-// readable: a timeout of an operation ends, or a cancel token is to be looked at. -1: no operation runs. Ask after each
-// call of ikey_queue_submit and ikey_queue_take. A queue with a thread needs none of that.
+// readable: a timeout of an operation ends, or a cancel token is to be looked at. Ask after each call of ikey_queue_submit
+// and ikey_queue_take. -1: no operation runs, or the queue is one of ikey_queue_new, which needs none of that.
 ikey_status ikey_queue_due(ikey_queue *queue,
                            int32_t *due_ms,
                            ikey_error **err);

@@ -65,7 +65,7 @@ impl Queue {
     }
 
     /// Within this time a queue without a thread has to be taken from, whatever its descriptor says: clocks run out, and
-    /// tokens are looked at. `None`: nothing runs.
+    /// tokens are looked at. `None`: nothing runs, or the queue has a thread.
     pub fn due(&self) -> Option<Duration> {
         self.shared.due()
     }

@@ -181,8 +181,9 @@ impl Shared {
         !state.submitted.is_empty()
     }
 
+    /// Never, if the queue has a thread: that one comes by itself.
     pub(super) fn due(&self) -> Option<Duration> {
-        let look_at = self.lock().look_at;
+        let look_at = self.lock().look_at.filter(|_| !self.has_thread);
         look_at.map(|instant| instant.saturating_duration_since(Instant::now()))
     }
 

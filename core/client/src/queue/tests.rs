@@ -52,6 +52,17 @@ fn take_until_ends(queue: &Queue, mut ends: usize) -> Vec<Taken> {
 }
 
 #[test]
+fn a_queue_with_a_thread_is_never_due() {
+    let queue = Queue::new(None).expect("a thread");
+    queue.submit(counting(1), 1);
+    queue.submit(sleeping(), 2);
+    take_until_ends(&queue, 1);
+    // By now its thread has looked when the sleeping one wakes.
+    std::thread::sleep(reactor::SLICE);
+    assert_eq!(queue.due(), None);
+}
+
+#[test]
 fn events_of_one_operation_stay_in_order_and_end_once() {
     let queue = Queue::new(None).expect("a thread");
     for tag in 0..20 {
