@@ -464,17 +464,48 @@ def calls(n):
 threads = [threading.Thread(target=calls, args=[n]) for n in range(4)]
 for thread in threads:
     thread.start()
+# Fewer on a machine that is busy: they compete with the threads for it.
+enough = time.monotonic() + 2
+outcomes = set()
 try:
-    print([outcome(in_child(lambda n=n: ask(f"child {n}"))) for n in range(24)])
+    for n in range(24):
+        outcomes.add(outcome(in_child(lambda: ask(f"child {n}"))))
+        if time.monotonic() > enough:
+            break
 finally:
     stop.set()
     for thread in threads:
         thread.join()
 ask("parent")
+print(outcomes)
 """
     with Double(echo) as double:
         url = f"http://{host}:{double.port}"
-        assert run(FORK + program, url) == (0, f"{[0] * 24}\n", "")
+        assert run(FORK + program, url) == (0, "{0}\n", "")
+
+
+def test_a_living_child_does_not_hold_up_a_lookup() -> None:
+    """It has a copy of what tells that the thread which looks a name up has the answer."""
+    program = """
+import asyncio
+async def main():
+    for _ in range(20):
+        anew = AsyncDataClient(base_url=url, project="acme", api_key=API_KEY)
+        call = asyncio.ensure_future(anew.endpoint("bot").generate_text(prompt="Hi"))
+        await asyncio.sleep(0)
+        pids.append(in_child(sys.stdin.readline))
+        await call
+pids = []
+asyncio.run(main())
+print("looked up", flush=True)
+assert [outcome(pid) for pid in pids] == [0] * 20
+"""
+    with Double(echo) as double:
+        url = f"http://localhost:{double.port}"
+        with running(f"ARGS = {[url]!r}\n" + FORK + program) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "looked up\n"
+            assert process.communicate("", timeout=10) == ("", "")
 
 
 def test_a_child_is_not_held_up_by_a_call_that_waits() -> None:

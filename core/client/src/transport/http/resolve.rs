@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::future::poll_fn;
-use std::io::{self, PipeReader, PipeWriter};
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::io;
+use std::net::{IpAddr, Shutdown, SocketAddr, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
@@ -45,7 +46,7 @@ fn no_descriptor() -> Option<io::Error> {
     File::open("/").err().filter(is_exhaustion)
 }
 
-/// The thread's answer, and a pipe whose other end closes when it is there.
+/// The thread's answer, and a socket whose other end is shut when it is there.
 struct Lookup {
     answer: Arc<Mutex<Option<Answer>>>,
     done: Source,
@@ -53,13 +54,14 @@ struct Lookup {
 
 impl Lookup {
     fn start(look_up: impl FnOnce() -> Answer + Send + 'static) -> io::Result<Self> {
-        let (done, thread_end): (PipeReader, PipeWriter) = io::pipe()?;
+        let (done, thread_end) = UnixStream::pair()?;
         let answer = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&answer);
         threads::spawn(c"inferencekey-dns", move || {
             let found = look_up();
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-            drop(thread_end);
+            // To close it is not enough: a child that was forked meanwhile lives on with a copy of it.
+            let _ = thread_end.shutdown(Shutdown::Both);
         })?;
         Ok(Self { answer, done: Arc::new(done) })
     }
