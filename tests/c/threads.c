@@ -56,8 +56,8 @@ static void an_op_is_stopped_beside_its_wait(bool by_free) {
         OK(ikey_op_cancel(state.op, &err));
     }
     CHECK(pthread_join(thread, NULL) == 0);
-    // 100 ms by the header; the rest is for a slow machine under valgrind.
-    CHECK(now_ms() - start < 2000);
+    // 100 ms by the header; the rest is for a busy machine under valgrind.
+    CHECK(now_ms() - start < 20000);
     CHECK(state.status == IKEY_ERROR_OPERATION);
     if (!by_free) {
         ikey_event *event = NULL;
@@ -108,7 +108,7 @@ static void one_token_stops_many(void) {
     ikey_status status = ikey_op_next(op, -1, &event, &why);
     expect_cancelled(status, why);
     EXPECT(IKEY_TIMEOUT, ikey_op_next(other, 0, &event, &err));
-    OK(ikey_queue_take(queue, 2000, 1, &event, &count, &err));
+    OK(ikey_queue_take(queue, 20000, 1, &event, &count, &err));
     CHECK(count == 1 && kind_of(event) == IKEY_EVENT_ERROR && head_of(event).length == 0);
     OK(ikey_event_tag(event, &tag, &err));
     CHECK(tag == 41);
@@ -118,7 +118,7 @@ static void one_token_stops_many(void) {
 
     OK(ikey_queue_submit(queue, client, LIST, NULL, 42, &err));
     OK(ikey_queue_cancel(queue, 42, &err));
-    OK(ikey_queue_take(queue, 2000, 1, &event, &count, &err));
+    OK(ikey_queue_take(queue, 20000, 1, &event, &count, &err));
     CHECK(kind_of(event) == IKEY_EVENT_ERROR);
     FREED(ikey_event_free(event));
     FREED(ikey_queue_free(queue));

@@ -15,6 +15,16 @@ from shown import check
 
 HERE = Path(__file__).parent
 
+# Flags of a Python that says what is left open.
+DEVELOPMENT = ("-X", "dev", "-W", "error")
+
+# For programs with asyncio: in that mode it also tells of steps that take 0.1 s, which they do on a
+# machine that is busy.
+SAY_NO_SLOWNESS = """
+import logging
+logging.getLogger("asyncio").setLevel(logging.ERROR)
+"""
+
 PREAMBLE = """
 import math, os, signal, sys, threading, time
 from clients import *

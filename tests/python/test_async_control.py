@@ -13,7 +13,7 @@ import threading
 from typing import Any
 
 import pytest
-from child import run
+from child import DEVELOPMENT, SAY_NO_SLOWNESS, run
 from clients import LIVE, SDK_TOKEN, SPEC, async_management
 from double import HANG, Double, Request, Send, Until, answer, chunk, chunked_head, sse
 from ephemeral.hosted import Answer, Hosted
@@ -32,6 +32,7 @@ from inferencekey import (
     WaitTimeout,
     WorkloadFailed,
 )
+from inferencekey._async import control
 
 
 async def reached(double: Double, count: int) -> None:
@@ -95,7 +96,8 @@ def test_nothing_is_said_about_a_client_that_was_never_closed() -> None:
         asyncio.run(main())
         print("done")
         """.replace("\n        ", "\n")
-        assert run(program, double.url, flags=("-X", "dev", "-W", "error")) == (0, "done\n", "")
+        program = SAY_NO_SLOWNESS + program
+        assert run(program, double.url, flags=DEVELOPMENT) == (0, "done\n", "")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +121,7 @@ def test_a_cancelled_task_ends_its_request_on_the_wire(call: Any) -> None:
         async def main() -> None:
             task = asyncio.ensure_future(call(mgmt))
             await reached(double, 1)
-            await asyncio.wait_for(cancelled(task), 1)
+            await asyncio.wait_for(cancelled(task), 5)
             await asyncio.to_thread(double.journal.connections[0].closed.wait, 5)
             assert double.journal.connections[0].closed.is_set()
             assert [one.slug for one in await mgmt.list()] == ["bot"]
@@ -152,8 +154,9 @@ def test_a_create_that_was_cancelled_is_found_by_the_next_ensure() -> None:
         asyncio.run(main())
 
 
-def test_a_delete_that_was_cancelled_still_gets_out() -> None:
-    """The task ends 0.15 s later, and the workload is gone."""
+def test_a_delete_that_was_cancelled_still_gets_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task ends a little later, and the workload is gone."""
+    monkeypatch.setattr(control, "DELETE_GRACE_MS", 5000)
     hold = threading.Event()
 
     def slow(request: Request) -> Answer | None:

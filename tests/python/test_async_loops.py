@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from child import run
+from child import DEVELOPMENT, SAY_NO_SLOWNESS, run
 from clients import async_endpoint, completion, delta
 from double import (
     HANG,
     Double,
     Request,
+    Until,
     answer,
     chunk,
     chunked_head,
@@ -118,9 +119,8 @@ asyncio.run(main())
 def test_a_process_ends_promptly_and_silently(end: str) -> None:
     """Whatever is open, nothing is said, even to an interpreter that looks for such things."""
     with Double(lambda _: [chunked_head(), chunk(frames(delta("Hel"))), HANG]) as double:
-        program = PROGRAM + end + "print('done')\n"
-        flags = ("-X", "dev", "-W", "error")
-        assert run(program, double.url, seconds=8, flags=flags) == (0, "done\n", "")
+        program = SAY_NO_SLOWNESS + PROGRAM + end + "print('done')\n"
+        assert run(program, double.url, seconds=8, flags=DEVELOPMENT) == (0, "done\n", "")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -160,21 +160,28 @@ def test_a_busy_loop_makes_no_call_fail() -> None:
         time.sleep(seconds)
         assert sent.acquire(timeout=10)
 
+    async def read_all(bot: AsyncEndpoint) -> list[str]:
+        stream = bot.generate_text_stream(prompt="Hi", timeout=Timeouts(first_token=0.2, idle=0.2))
+        return [chunk.text async for chunk in stream]
+
     async def main(bot: AsyncEndpoint) -> None:
+        # What comes after it finds its connection, and so is sent before anybody waits.
+        await bot.generate_text(prompt="Hi")
         call = asyncio.create_task(bot.generate_text(prompt="Hi", timeout=0.2))
         await asyncio.sleep(0)
         be_busy(0.3)
         assert (await call).text == "Hi"
-        async with bot.generate_text_stream(prompt="Hi") as stream:
-            be_busy(0.3)
-            assert [chunk.text async for chunk in stream] == ["Hel", "lo", ""]
+        reads = asyncio.create_task(read_all(bot))
+        await asyncio.sleep(0)
+        be_busy(0.3)
+        assert await reads == ["Hel", "lo", ""]
 
-    short = Timeouts(first_token=0.2, idle=0.2)
     with Double(
+        answer(completion("Hi")),
         [answer(completion("Hi")), Sent()],
         [sse(delta("Hel"), delta("lo"), delta(None, "stop"), "[DONE]"), Sent()],
     ) as double:
-        asyncio.run(main(async_endpoint(double, timeout=short)))
+        asyncio.run(main(async_endpoint(double)))
 
 
 def test_what_a_signal_handler_interrupts_is_delivered_when_the_loop_runs_on(
@@ -190,14 +197,15 @@ def test_what_a_signal_handler_interrupts_is_delivered_when_the_loop_runs_on(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(AsyncOperation, "receive", interrupted)
-    with Double(*[answer(completion("on"))] * 3) as double:
+    all_there = threading.Event()
+    with Double(lambda _: [Until(all_there), answer(completion("on"))]) as double:
         bot = async_endpoint(double)
         calls: list[asyncio.Task[TextResult]] = []
 
         async def interrupt() -> None:
             calls.extend(asyncio.ensure_future(bot.generate_text(prompt="?")) for _ in range(3))
-            await asyncio.sleep(0)
-            double.journal.wait_for_requests(3)
+            await asyncio.to_thread(double.journal.wait_for_requests, 3)
+            all_there.set()
             time.sleep(0.2)  # On most machines the answers come at once then.
             await asyncio.gather(*calls)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
-from child import run
+from child import DEVELOPMENT, run
 from clients import LIVE, completion, delta
 from double import HANG, Double, Request, Step, answer, chunk, chunked_head, frames
 
@@ -129,16 +127,14 @@ def respond(request: Request) -> list[Step] | bytes:
 TIMES = 3
 
 
-@pytest.mark.parametrize("flags", [(), ("-X", "dev", "-W", "error")], ids=["plain", "dev"])
+@pytest.mark.parametrize("flags", [(), DEVELOPMENT], ids=["plain", "dev"])
 @pytest.mark.parametrize("program", [row[1] for row in OPEN], ids=[row[0] for row in OPEN])
 def test_nothing_blocks_the_exit(program: str, flags: tuple[str, ...]) -> None:
     """The process ends at once, with its own exit status, and prints nothing; every time."""
     with Double(respond) as double:
         for _ in range(TIMES):
-            started = time.monotonic()
+            # What is open would hang for longer.
             assert run(CLIENTS + program, double.url, seconds=10, flags=flags) == (0, "", "")
-            # What is open would hang for many seconds.
-            assert time.monotonic() - started < 5
 
 
 STATUSES = [

@@ -101,7 +101,7 @@ def client(**options):
 @pytest.mark.parametrize("left", ["0", "1", "2", "3"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_without_a_descriptor_a_call_fails_and_the_client_recovers(host: str, left: str) -> None:
-    """Also where a name has to be resolved, which takes a pipe, a thread and a socket."""
+    """Also where a name has to be resolved, which takes three and a thread."""
     program = """
 mgmt = client()
 taken = exhaust(int(left))
@@ -117,7 +117,7 @@ for descriptor in taken:
     os.close(descriptor)
 assert list(mgmt.list()) == []
 """
-    # A connection needs one. To resolve a name takes a pipe, and one more to look it up.
+    # A connection needs one. To resolve a name takes two, and one more to look it up.
     expected = "refused" if int(left) < (1 if host == "127.0.0.1" else 3) else "enough"
     with Double(lambda request: EMPTY) as double:
         url = f"http://{host}:{double.port}"
@@ -185,7 +185,7 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("left", ["0", "1", "2"])
 def test_without_a_descriptor_a_map_fails_and_the_next_one_works(left: str) -> None:
-    """Its thread takes a pipe, and each request a connection."""
+    """Its thread takes two, and each request a connection."""
     program = """
 bot = DataClient(base_url=url, project="p", api_key=API_KEY, retries=0).endpoint("bot")
 taken = exhaust(int(left))

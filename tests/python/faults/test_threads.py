@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from child import run
+from child import DEVELOPMENT, SAY_NO_SLOWNESS, run
 from clients import completion, data, delta, endpoint
 from double import (
     HANG,
@@ -203,5 +203,5 @@ async def main():
 asyncio.run(main())
 """
     with Double([HANG]) as double:
-        flags = ("-X", "dev", "-W", "error")
-        assert run(program, double.url, flags=flags) == (0, "cancelled\n", "")
+        program = SAY_NO_SLOWNESS + program
+        assert run(program, double.url, flags=DEVELOPMENT) == (0, "cancelled\n", "")
