@@ -1,6 +1,7 @@
 //! Queues without a thread: everything happens in the calls of the host.
 
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -188,6 +189,46 @@ fn a_socket_passes_from_an_operation_that_has_ended_to_another() {
     far.write_all(&[0]).expect("room");
     assert!(is_end(&come_and_take(&queue)[0]));
     passes_on(&queue, near, far);
+}
+
+#[test]
+fn a_socket_that_an_operation_left_behind_rings_once_at_most() {
+    let (near, mut far) = pair();
+    let queue = queue();
+    let first = Arc::clone(&near);
+    queue.submit(operation(|_| async move { read_a_byte(first).await }), 1);
+    for left_behind in 0..3 {
+        far.write_all(&[0]).expect("room");
+        assert_eq!(rings(&queue, Duration::ZERO), left_behind < 2);
+        assert_eq!(queue.take(8, AT_ONCE).len(), usize::from(left_behind == 0));
+        assert!(!rings(&queue, Duration::ZERO));
+    }
+}
+
+/// A pair whose near end has this number; `near` is closed.
+fn pair_of_number(number: RawFd) -> (Arc<UnixStream>, UnixStream) {
+    let (near, far) = pair();
+    let moved = rustix::io::fcntl_dupfd_cloexec(&near, number).expect("a descriptor");
+    assert_eq!(moved.as_raw_fd(), number, "the test's own number is taken");
+    (Arc::new(moved.into()), far)
+}
+
+#[test]
+fn a_socket_with_the_number_of_a_closed_one_is_watched_although_a_child_may_have_a_copy_of_that() {
+    const NUMBER: RawFd = 900;
+    let queue = queue();
+    let (near, mut old_far) = pair_of_number(NUMBER);
+    let _copy = near.try_clone().expect("a descriptor");
+    queue.submit(operation(|_| async move { read_a_byte(near).await }), 1);
+    queue.cancel(1);
+    assert_eq!(queue.take(8, AT_ONCE).len(), 1);
+    let (near, mut far) = pair_of_number(NUMBER);
+    queue.submit(operation(|_| async move { read_a_byte(near).await }), 2);
+    old_far.write_all(&[0]).expect("room");
+    assert!(queue.take(8, AT_ONCE).is_empty());
+    assert!(!rings(&queue, Duration::ZERO));
+    far.write_all(&[0]).expect("room");
+    assert!(is_end(&come_and_take(&queue)[0]));
 }
 
 #[test]

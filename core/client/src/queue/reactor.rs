@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
 
-use super::bell::Bell;
 use super::shared::{Shared, Waiting};
 use super::task::Task;
+use super::watch::Watch;
 use crate::driver::{self, begin_round};
 use crate::threads;
 
@@ -37,6 +37,7 @@ pub(super) struct Reactor {
     ready: Events,
     wake: Option<WakeHook>,
     tasks: HashMap<usize, Task>,
+    watch: Watch,
     /// Who may have something to do.
     called: Vec<usize>,
     /// When every task is looked at, if there are any.
@@ -50,6 +51,7 @@ impl Reactor {
             ready: Events::with_capacity(MOST_READY),
             wake,
             tasks: HashMap::new(),
+            watch: Watch::default(),
             called: Vec::new(),
             look_at: None,
         })
@@ -74,12 +76,11 @@ impl Reactor {
     }
 
     fn note_ready(&mut self) {
-        for event in self.ready.iter().filter(|event| event.token() != Bell::TOKEN) {
-            let key = event.token().0;
-            if let Some(task) = self.tasks.get_mut(&key) {
+        for event in &self.ready {
+            let registry = self.poll.registry();
+            if let Some(task) = self.watch.told(registry, event.token(), &mut self.tasks) {
                 task.runnable = true;
-                task.watch.has_told = true;
-                self.called.push(key);
+                self.called.push(task.key());
             }
         }
     }
@@ -123,13 +124,11 @@ impl Reactor {
         let Some(task) = self.tasks.get_mut(&key).filter(|task| task.is_due(now)) else {
             return;
         };
-        let registry = self.poll.registry();
         if !task.poll(outcomes) {
-            task.watch.end(registry);
             self.tasks.remove(&key);
             return;
         }
-        if task.watch.update(registry, key).is_err() {
+        if self.watch.want(self.poll.registry(), task).is_err() {
             task.look_again_at(now + SLICE);
         }
         if task.is_due(driver::now()) {

@@ -9,8 +9,7 @@ use std::time::Instant;
 use super::Taken;
 use super::bell::Reins;
 use super::shared::{Room, Submitted, Waiting};
-use super::watch::Watch;
-use crate::driver::collect;
+use crate::driver::{Direction, Source, collect};
 use crate::error::Error;
 use crate::operation::{Event, Operation};
 
@@ -22,8 +21,7 @@ pub(super) struct Task {
     tag: u64,
     operation: Operation,
     reins: Arc<Reins>,
-    /// The sockets that it waits for.
-    pub(super) watch: Watch,
+    waits_for: Vec<(Source, Direction)>,
     wake_at: Option<Instant>,
     /// New, or one of its sockets is ready.
     pub(super) runnable: bool,
@@ -35,7 +33,7 @@ impl Task {
             tag: submitted.tag,
             operation: submitted.operation,
             reins: submitted.reins,
-            watch: Watch::default(),
+            waits_for: Vec::new(),
             wake_at: None,
             runnable: true,
         }
@@ -43,6 +41,11 @@ impl Task {
 
     pub(super) fn key(&self) -> usize {
         self.reins.key
+    }
+
+    /// The sockets without which it cannot go on, of which it keeps the numbers from being others'.
+    pub(super) fn waits_for(&self) -> &[(Source, Direction)] {
+        &self.waits_for
     }
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
@@ -72,7 +75,7 @@ impl Task {
             self.reins.woken.swap(false, Ordering::AcqRel);
             let (polled, interests) = collect(|| poll_next(&mut self.operation, &mut context));
             self.wake_at = interests.wake_at;
-            self.watch.want(interests.sources);
+            self.waits_for = interests.sources;
             let Poll::Ready(outcome) = polled else {
                 if self.reins.woken.load(Ordering::Acquire) && wakes < MOST_WAKES {
                     wakes += 1;

@@ -1,84 +1,109 @@
-//! The sockets of one task, as the system watches them.
+//! The sockets that the system watches for a reactor.
 
+use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
-use std::sync::Arc;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::ptr;
+use std::sync::{Arc, Weak};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
+use super::task::Task;
 use crate::driver::{Direction, Source};
 
-/// The system tells of each change once. A task that has read something may not have read all, or not the end behind it:
-/// so what has told is registered anew, for which the system looks whether there is more. Registered sockets stay open: a
-/// number that is used again must not stand for the one before.
+/// A socket stays watched when its task has ended: most often the connection goes to the next task here. Wherever else it
+/// goes, it is watched until it tells of something that no task here waits for. The system itself forgets what is closed;
+/// its number may be another socket's then.
 #[derive(Default)]
 pub(super) struct Watch {
-    wanted: Vec<(Source, Direction)>,
-    registered: Vec<(Source, Direction)>,
-    /// One of them has told since it was registered.
-    pub(super) has_told: bool,
+    sockets: HashMap<RawFd, Watched>,
+}
+
+struct Watched {
+    socket: Weak<dyn AsFd + Send + Sync>,
+    interest: Interest,
+    /// The key of the task that waited for it last.
+    task: usize,
+    /// The system tells of each change once. A task that has read something may not have read all, or not the end behind
+    /// it: so what has told is registered anew, for which the system looks whether there is more.
+    has_told: bool,
+}
+
+impl Watched {
+    fn is(&self, socket: &Source) -> bool {
+        ptr::addr_eq(self.socket.as_ptr(), Arc::as_ptr(socket))
+    }
 }
 
 impl Watch {
-    pub(super) fn want(&mut self, sources: Vec<(Source, Direction)>) {
-        self.wanted = sources;
-    }
-
-    /// Has what is wanted watched, and nothing else; after a failure, nothing.
-    pub(super) fn update(&mut self, registry: &Registry, key: usize) -> io::Result<()> {
-        let is_new = self.wanted.len() != self.registered.len()
-            || !self.wanted.iter().zip(&self.registered).all(|(a, b)| is_same(a, b));
-        if is_new {
-            self.end(registry);
-            self.registered = self.wanted.clone();
-        } else if !self.has_told {
-            return Ok(());
-        }
-        self.has_told = false;
-        self.register(registry, Token(key), is_new).inspect_err(|_| self.end(registry))
-    }
-
-    /// Each socket once, with all that is wanted of it.
-    fn register(&self, registry: &Registry, token: Token, is_new: bool) -> io::Result<()> {
-        for (place, (source, direction)) in self.registered.iter().enumerate() {
-            let descriptor = number(source);
-            let of_same = |(other, _): &&(Source, Direction)| number(other) == descriptor;
-            if self.registered[..place].iter().any(|other| of_same(&other)) {
-                continue;
-            }
-            let interest = self.registered[place + 1..]
-                .iter()
-                .filter(of_same)
-                .fold(interest(*direction), |all, (_, other)| all | interest(*other));
-            let mut socket = SourceFd(&descriptor);
-            if is_new {
-                registry.register(&mut socket, token, interest)?;
-            } else {
-                registry.reregister(&mut socket, token, interest)?;
+    /// Has everything watched that a task waits for.
+    pub(super) fn want(&mut self, registry: &Registry, task: &Task) -> io::Result<()> {
+        let wanted = task.waits_for();
+        for (place, (socket, _)) in wanted.iter().enumerate() {
+            // Each socket once, with all that is wanted of it.
+            let is_same = |(other, _): &&(Source, Direction)| Arc::ptr_eq(other, socket);
+            if !wanted[..place].iter().any(|other| is_same(&other)) {
+                let interests = wanted[place..].iter().filter(is_same).map(interest);
+                self.register(registry, task.key(), socket, interests)?;
             }
         }
         Ok(())
     }
 
-    /// Ends the watching.
-    pub(super) fn end(&mut self, registry: &Registry) {
-        for (source, _) in self.registered.drain(..) {
-            // A socket that is wanted for both directions is registered once.
-            let _ = registry.deregister(&mut SourceFd(&number(&source)));
+    fn register(
+        &mut self,
+        registry: &Registry,
+        task: usize,
+        socket: &Source,
+        interests: impl Iterator<Item = Interest>,
+    ) -> io::Result<()> {
+        let Some(interest) = interests.reduce(|all, one| all | one) else { return Ok(()) };
+        let number = (**socket).as_fd().as_raw_fd();
+        let mut source = SourceFd(&number);
+        let token = Token(number.unsigned_abs() as usize);
+        match self.sockets.get_mut(&number).filter(|watched| watched.is(socket)) {
+            Some(watched) if watched.interest == interest && !watched.has_told => {
+                watched.task = task;
+                return Ok(());
+            }
+            Some(_) => registry.reregister(&mut source, token, interest),
+            None => registry.register(&mut source, token, interest),
+        }
+        .inspect_err(|_| self.end(registry, number))?;
+        let socket = Arc::downgrade(socket);
+        self.sockets.insert(number, Watched { socket, interest, task, has_told: false });
+        Ok(())
+    }
+
+    /// Of `tasks`, the one that waits for the socket of which the system tells.
+    pub(super) fn told<'a>(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        tasks: &'a mut HashMap<usize, Task>,
+    ) -> Option<&'a mut Task> {
+        let number = RawFd::try_from(token.0).ok()?;
+        let watched = self.sockets.get_mut(&number)?;
+        let task = tasks.get_mut(&watched.task);
+        let waits =
+            task.filter(|task| task.waits_for().iter().any(|(socket, _)| watched.is(socket)));
+        watched.has_told = true;
+        if waits.is_none() {
+            self.end(registry, number);
+        }
+        waits
+    }
+
+    fn end(&mut self, registry: &Registry, number: RawFd) {
+        let ended = self.sockets.remove(&number);
+        if let Some(_open) = ended.and_then(|watched| watched.socket.upgrade()) {
+            let _ = registry.deregister(&mut SourceFd(&number));
         }
     }
 }
 
-fn is_same(a: &(Source, Direction), b: &(Source, Direction)) -> bool {
-    Arc::ptr_eq(&a.0, &b.0) && a.1 == b.1
-}
-
-fn number(source: &Source) -> RawFd {
-    (**source).as_fd().as_raw_fd()
-}
-
-fn interest(direction: Direction) -> Interest {
+fn interest((_, direction): &(Source, Direction)) -> Interest {
     match direction {
         Direction::Read => Interest::READABLE,
         Direction::Write => Interest::WRITABLE,
