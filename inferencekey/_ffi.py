@@ -333,7 +333,9 @@ class Queue:
         # The last one ends where all bytes end.
         small, begin = unpack(self._small, numbers[-1]), 0
         events = []
-        for kind, tag, is_last, place, head_end, end in zip(*[iter(numbers)] * COLUMNS):
+        for kind, tag, is_last, place, head_end, end in zip(
+            *[iter(numbers)] * COLUMNS, strict=True
+        ):
             if place < 0:
                 event = Event()
                 event.kind, event.vectors = kind, NO_VECTORS
