@@ -17,7 +17,8 @@ PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
 RUST_SOURCES := $(shell find core -path core/target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 TS_SOURCES := $(wildcard $(TS)/src/*.ts $(TS)/*.json $(TS)/native/Cargo.* $(TS)/native/src/*.rs)
-BUILD_SOURCES := $(RUST_SOURCES) include/inferencekey.h $(wildcard inferencekey/_native.[hc]) build_ffi.py setup.py pyproject.toml
+BUILD_SOURCES := $(RUST_SOURCES) include/inferencekey.h $(wildcard inferencekey/_native.[hc]) build_ffi.py build_library.py setup.py pyproject.toml \
+    $(wildcard core/profiles/*.gz)
 
 .PHONY: help
 help: ## List the targets
@@ -106,6 +107,11 @@ pictures: $(VENV)/.built $(VENV)/.docs ## Take the pictures of the terminal in t
 bench: $(BENCH)/.native $(BENCH)/.sdk $(BENCH)/.node $(TS)/dist/.built ## Measure the SDK beside other clients; ROWS=unary,stream and CLIENTS=limit,sdk_sync pick some, QUICK=1 hurries
 	@$(BENCH)/venv/bin/python bench $(if $(ROWS),--rows $(ROWS)) $(if $(CLIENTS),--clients $(CLIENTS)) \
 	    $(if $(QUICK),--quick) $(if $(ROWS)$(CLIENTS)$(QUICK),,--page)
+
+# Before a release, and for another compiler: names change with either, and a profile fits by names.
+.PHONY: profile
+profile: $(BENCH)/.native $(BENCH)/.peers $(VENV)/.dev ## Note anew in core/profiles which code of the library is hot
+	tools/profile.sh
 
 .PHONY: weight
 weight: $(VENV)/.dev ## Build the wheel as it is released, install it, and print what each part weighs

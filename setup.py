@@ -1,11 +1,10 @@
-"""Builds the Rust library with cargo, and the Python module that is linked against it.
+"""Builds the Rust library, and the Python module that is linked against it.
 
 All else about the package stands in `pyproject.toml`.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -14,10 +13,12 @@ from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import ExecError, PlatformError
+from setuptools.errors import ExecError
 
-ROOT = Path(__file__).resolve().parent
-MANIFEST = ROOT / "core" / "Cargo.toml"
+# pip runs this file without its folder on the path.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from build_library import BuildError, build_library
 
 
 class BuildNative(build_ext):
@@ -27,7 +28,10 @@ class BuildNative(build_ext):
 
     def run(self) -> None:
         """Asks cargo at every build: it knows best whether a Rust source changed."""
-        self.library = build_library()
+        try:
+            self.library = build_library()
+        except BuildError as error:
+            raise ExecError(str(error)) from error
         for extension in self.extensions:
             extension.library_dirs.append(str(self.library.parent))
             # Without this line an edit in Rust would leave the old module linked.
@@ -55,45 +59,6 @@ class BuildNative(build_ext):
             return modules
         name = shared_name(self.library)
         return [*modules, *(str(Path(module).with_name(name)) for module in modules)]
-
-
-def build_library() -> Path:
-    """Path of the shared library, built in release mode from the committed lock file."""
-    check_cargo()
-    command = ["cargo", "build", "--release", "--locked", "--package", "inferencekey-ffi"]
-    command += ["--manifest-path", str(MANIFEST), "--message-format", "json-render-diagnostics"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        raise ExecError(f"cargo could not build the Rust core (exit status {done.returncode})")
-    for line in done.stdout.splitlines():
-        message = json.loads(line)
-        if message["reason"] == "compiler-artifact" and "cdylib" in message["target"]["kind"]:
-            return Path(message["filenames"][0])
-    raise ExecError("cargo built no shared library: the crate inferencekey-ffi names no cdylib")
-
-
-def check_cargo() -> None:
-    """Says in one sentence what is missing, before anything is compiled."""
-    needed = re.search(r'^rust-version = "(.+)"', MANIFEST.read_text("utf-8"), re.MULTILINE)
-    if needed is None:
-        raise PlatformError(f"{MANIFEST} names no rust-version")
-    advice = f"install Rust {needed[1]} or newer from https://rustup.rs and try again"
-    try:
-        answer = subprocess.run(["cargo", "--version"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise PlatformError(
-            f"inferencekey has a Rust core and cargo was not found: {advice}"
-        ) from error
-    found = re.search(r"\d+(\.\d+)+", answer.stdout)
-    if found is None or version(found[0]) < version(needed[1]):
-        raise PlatformError(
-            f"inferencekey has a Rust core and {answer.stdout.strip()} is too old for it: {advice}"
-        )
-
-
-def version(text: str) -> tuple[int, ...]:
-    """`1.95.0` as numbers that compare."""
-    return tuple(int(part) for part in text.split("."))
 
 
 def shared_name(library: Path) -> str:

@@ -19,6 +19,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import table
 from processes import HERE
@@ -62,7 +63,7 @@ def main() -> None:
             lines += row.measure(effort)
     text = _report(lines, effort)
     print(text)
-    _keep(lines)
+    _keep(lines, asked.results)
     if asked.page:
         page = PAGE.read_text(encoding="utf-8")
         new = re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n\n{text}\n\n{END}", page, flags=re.S)
@@ -75,6 +76,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=_some_of(names), default=tuple(names))
     parser.add_argument("--clients", type=_some_of(CLIENTS), default=tuple(CLIENTS))
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the figures go")
     parser.add_argument("--page", action="store_true", help="put the tables into the page")
     return parser.parse_args()
 
@@ -111,7 +113,7 @@ def _report(lines: list[Line], effort: Effort) -> str:
     return "\n\n".join(parts)
 
 
-def _keep(lines: list[Line]) -> None:
+def _keep(lines: list[Line], file: Path) -> None:
     results = [
         {
             "name": line.figure.name,
@@ -123,8 +125,8 @@ def _keep(lines: list[Line]) -> None:
         }
         for line in lines
     ]
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -60,8 +60,7 @@ SHIPPED=
 shipped() { # the library as it is shipped, under the name that programs will look for
     [[ -z $SHIPPED ]] || return 0
     mkdir -p "$BUILD"
-    (cd core && cargo build --quiet --release --locked --package inferencekey-ffi)
-    SHIPPED=$(place "$TARGET/release/libinferencekey.so" "$BUILD")
+    SHIPPED=$(place "$(python3 build_library.py)" "$BUILD")
 }
 
 sanitized() { # sanitized WAY: the library with a sanitizer in it

@@ -113,6 +113,49 @@ def test_a_build_without_cargo_says_one_sentence(
     assert "Traceback" not in done.stderr
 
 
+CORE = ROOT / "core"
+CARGO = """#!/bin/sh
+[ "$1" = --version ] && { echo cargo 99.0.0; exit; }
+printf '%s\\n' "$@" >"$0.arguments"
+echo '{"reason":"compiler-artifact","target":{"kind":["cdylib"]},"filenames":["/library"]}'
+"""
+
+
+def cargo_arguments(folder: Path, release: str) -> list[str]:
+    """What cargo is told beside a rustc of that release."""
+    for name, text in (("cargo", CARGO), ("rustc", f"#!/bin/sh\necho 'rustc {release} (x)'\n")):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "build_library.py"],
+        cwd=ROOT,
+        env={"PATH": f"{folder}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "/library\n"
+    return (folder / "cargo.arguments").read_text().splitlines()
+
+
+def test_the_compiler_that_the_profile_is_for_gets_it(tmp_path: Path) -> None:
+    """Unpacked, as a compiler reads it. It has to be of our own version: names are made of it."""
+    (version,) = re.findall(r'^version = "(.+)"', (CORE / "Cargo.toml").read_text("utf-8"), re.M)
+    profiles = list((CORE / "profiles").iterdir())
+    releases = [re.fullmatch(rf"{version}-rustc-(.+)\.profdata\.gz", p.name) for p in profiles]
+    assert releases, "no profile: run `make profile`"
+    for release in releases:
+        assert release, f"not of version {version}: {profiles}; run `make profile`"
+        *_, flags = cargo_arguments(tmp_path, release[1])
+        (profile,) = re.findall(r'^build.rustflags = \["-Cprofile-use=(.+)"\]$', flags)
+        assert Path(profile).read_bytes().startswith(b"\xfflprofi\x81")
+
+
+def test_another_compiler_gets_no_profile(tmp_path: Path) -> None:
+    """It would know none of the names, and perhaps not the format."""
+    assert not [text for text in cargo_arguments(tmp_path, "99.0.0") if "profile-use" in text]
+
+
 @linux
 def test_the_library_is_found_beside_the_module() -> None:
     """A relative run path and no other: the package works wherever it is installed."""
