@@ -1,5 +1,7 @@
 //! The answers to the parts of an input, as one answer of the same form.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
@@ -106,13 +108,17 @@ fn push(whole: &mut Vec<u8>, json: &str) -> Result<(), Error> {
 /// The members of an object. Of equal names the last value counts, as for every reader of JSON.
 fn members(json: &[u8]) -> Vec<(String, &RawValue)> {
     let mut members: Vec<(String, &RawValue)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
     let mut cursor = Cursor::new(json);
     // It is JSON, which reading the answer has found out.
     let _ = cursor.object(|cursor, name| {
         let value = cursor.value()?;
-        match members.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) => *known = value,
-            None => members.push((name.to_owned(), value)),
+        match places.get(name) {
+            Some(place) => members[*place].1 = value,
+            None => {
+                places.insert(name.to_owned(), members.len());
+                members.push((name.to_owned(), value));
+            }
         }
         Ok(())
     });
@@ -162,6 +168,17 @@ mod tests {
         ] {
             assert_eq!(merged_usage(usages), expected, "{usages:?}");
         }
+    }
+
+    #[test]
+    fn many_members_take_no_longer_each_than_few() {
+        let count = 50_000;
+        let more: String = (0..count).map(|number| format!(",\"{number}\":0")).collect();
+        let part = format!(r#"{{"data":[]{more},"7":1}}"#).into_bytes();
+        let whole = merged(&[part.into()]).expect("memory");
+        let whole = std::str::from_utf8(&whole).expect("text");
+        assert!(whole.contains(r#","6":0,"7":1,"8":0,"#));
+        assert_eq!(whole.matches(':').count(), count + 1);
     }
 
     #[test]
