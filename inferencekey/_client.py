@@ -89,6 +89,13 @@ class Bound:
             # The frames below hold what was refused, piece by piece.
             raise error.with_traceback(None) from None
 
+    def _opened(
+        self, operation: str, request: Mapping[str, object]
+    ) -> tuple[_ffi.Operation, _ffi.Event | None]:
+        """An operation that gives several events, and the first one, waited for."""
+        encoded = _marshal.encode(operation, request)
+        return _ffi.opened(self._handle(), operation, encoded, self._on_retry)
+
     def _call(
         self,
         operation: str,

@@ -238,7 +238,7 @@ class Endpoint(Address):
             "generate_text_stream", prompt, messages, temperature, max_tokens, timeout
         )
         request["on_truncated"] = on_truncated
-        return TextStream(self._start("generate_text_stream", request))
+        return TextStream(*self._opened("generate_text_stream", request))
 
     if TYPE_CHECKING:
 

@@ -224,6 +224,23 @@ def submit(
     return Operation(native, on_retry)
 
 
+def opened(
+    client: Held, name: str, request: Encoded, on_retry: Callable[[Retry], None] | None
+) -> tuple[Operation, Event | None]:
+    """An operation that gives several events, and the first one. Signal handlers run meanwhile."""
+    native, op = _held(), name.encode("ascii")
+    running = Operation(native, on_retry)
+    try:
+        status = lib.ikey_py_op_first(
+            client, op, len(op), request.json, len(request.json), SLICE_MS, native
+        )
+        return running, running.rest(status)
+    except BaseException:
+        # The traceback keeps it alive.
+        running.free()
+        raise
+
+
 def result(
     client: Held,
     name: str,
@@ -240,7 +257,7 @@ def result(
     """
     given, op, running = _held(), name.encode("ascii"), None
     try:
-        status = lib.ikey_py_op_result(
+        status = lib.ikey_py_op_first(
             client, op, len(op), request.json, len(request.json), SLICE_MS, given
         )
         if status != OK or not given.is_empty:

@@ -163,8 +163,8 @@ static void ikey_py_op_free(ikey_py_held *op)
     op->op = NULL;
 }
 
-static int32_t ikey_py_op_result(ikey_py_held *client, const char *name, size_t name_length, const char *request,
-                                 size_t request_length, int32_t timeout_ms, ikey_py_held *given)
+static int32_t ikey_py_op_first(ikey_py_held *client, const char *name, size_t name_length, const char *request,
+                                size_t request_length, int32_t timeout_ms, ikey_py_held *given)
 {
     int32_t status = ikey_py_op_submit(client, name, name_length, request, request_length, given);
     if (status == IKEY_OK) {

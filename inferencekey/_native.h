@@ -43,9 +43,10 @@ static int32_t ikey_py_spec_file_read(const char *file, size_t file_length, cons
                                       ikey_py_held *given);
 static int32_t ikey_py_op_submit(ikey_py_held *client, const char *name, size_t name_length, const char *request,
                                  size_t request_length, ikey_py_held *given);
-// Submits what gives exactly one event, and waits for it at most so long; with the event the operation is over.
-static int32_t ikey_py_op_result(ikey_py_held *client, const char *name, size_t name_length, const char *request,
-                                 size_t request_length, int32_t timeout_ms, ikey_py_held *given);
+// Submits, and waits for the first event at most so long. With one of kind IKEY_EVENT_DATA, the only one then, the operation
+// is over.
+static int32_t ikey_py_op_first(ikey_py_held *client, const char *name, size_t name_length, const char *request,
+                                size_t request_length, int32_t timeout_ms, ikey_py_held *given);
 static int32_t ikey_py_op_next(ikey_py_held *op, int32_t timeout_ms, ikey_py_held *given);
 static void ikey_py_op_free(ikey_py_held *op);
 

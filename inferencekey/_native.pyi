@@ -86,7 +86,7 @@ class _Lib:
         request_length: int,
         given: Held,
     ) -> int: ...
-    def ikey_py_op_result(
+    def ikey_py_op_first(
         self,
         client: Held,
         name: bytes,

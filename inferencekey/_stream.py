@@ -106,11 +106,10 @@ class TextStream(Stream, Closing):
 
     __slots__ = ("__weakref__", "_operation")
 
-    def __init__(self, operation: _ffi.Operation) -> None:
+    def __init__(self, operation: _ffi.Operation, opening: _ffi.Event | None) -> None:
         self._operation = operation
         self._begin()
-        # The first event says that the response's head is good.
-        self._take_opening(self._event())
+        self._take_opening(opening)
 
     def __iter__(self) -> TextStream:
         return self

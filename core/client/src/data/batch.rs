@@ -19,7 +19,9 @@ pub(super) struct Batch {
 impl Batch {
     /// Adds a chunk and the JSON it was read from.
     pub(super) fn push(&mut self, text: &str, finish_reason: Option<&str>, raw: &[u8]) {
-        if !self.texts.is_empty() {
+        if self.texts.is_empty() {
+            self.make_room();
+        } else {
             [&mut self.texts, &mut self.finish_reasons, &mut self.raw_lengths]
                 .into_iter()
                 .for_each(|column| column.push(b','));
@@ -32,6 +34,14 @@ impl Batch {
         // A number into memory: nothing that could fail.
         let _ = serde_json::to_writer(&mut self.raw_lengths, &raw.len());
         self.raw.extend_from_slice(raw);
+    }
+
+    /// For a few usual chunks, which would make each column grow several times.
+    fn make_room(&mut self) {
+        self.texts.reserve(128);
+        self.finish_reasons.reserve(64);
+        self.raw_lengths.reserve(64);
+        self.raw.reserve(1024);
     }
 
     /// The chunks so far as an event, if there are any.
