@@ -41,6 +41,8 @@ GUARDS: list[tuple[str, float, float]] = [
     ("async unary: crossings", 2, 2.4),
     ("async unary: functions in Python", 30, 33),
     ("async long prompt: new memory per byte", 0.07, 0.5),
+    ("first chunk: crossings", 2, 2.5),
+    ("first chunk: functions in Python", 29, 31),
     ("stream: system calls per chunk", 0.005, 0.02),
     ("stream: allocations per chunk", 0.17, 0.3),
     ("stream: crossings per chunk", 0.0031, 0.02),

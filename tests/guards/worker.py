@@ -110,6 +110,9 @@ def blocking(origin: str, body_bytes: int) -> dict[str, float]:
     def stream() -> int:
         return sum(1 for _ in streams.generate_text_stream(prompt="Hi"))
 
+    def first_chunk() -> object:
+        return next(streams.generate_text_stream(prompt="Hi"))
+
     def embed() -> object:
         return vectors.embed(input=["a"] * INPUTS).view()
 
@@ -127,6 +130,8 @@ def blocking(origin: str, body_bytes: int) -> dict[str, float]:
     found["stream: allocations per chunk"] = allocations / chunks
     found["stream: crossings per chunk"] = crossings(stream) / chunks
     found["stream: functions in Python per chunk"] = python_calls(stream) / chunks
+    found["first chunk: crossings"] = crossings(first_chunk)
+    found["first chunk: functions in Python"] = python_calls(first_chunk)
     embed()
     found["embed: peak memory per byte of the answer"] = peak(embed) / body_bytes
     return found
