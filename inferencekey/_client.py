@@ -52,12 +52,12 @@ class Bound:
 
     def _handle(self) -> Held:
         """The core's object of this process, with connections of its own."""
-        forks = _ffi.forks
-        native = self._natives.get(forks)
-        if native is None:
-            # Of two threads that come here at once, both go on with what one of them made.
-            native = self._natives.setdefault(forks, self._make())
-        return native
+        native = self._natives.get(_ffi.forks)
+        return self._new_handle() if native is None else native
+
+    def _new_handle(self) -> Held:
+        # Of two threads that come here at once, both go on with what one of them made.
+        return self._natives.setdefault(_ffi.forks, self._make())
 
     def _start(
         self,
@@ -179,8 +179,8 @@ class Client(Bound, Closing):
     def _make(self) -> Held:
         return _ffi.client_new(with_secrets(self._options, self._secrets))
 
-    def _handle(self) -> Held:
-        native = super()._handle()
+    def _new_handle(self) -> Held:
+        native = super()._new_handle()
         if self._closed:
             _ffi.client_close(native)
         return native

@@ -36,6 +36,10 @@ else:
 # Milliseconds in which a delete that has begun still gets out when its caller breaks off.
 DELETE_GRACE_MS = 150
 
+# Of the ways to treat a difference: it takes no telling. A name of this module is found much faster
+# than a member of an enum.
+_CORES_DEFAULT = OnDrift.RECONCILE
+
 # Inside the class, `list` is a method.
 Workloads = list[Workload]
 
@@ -162,9 +166,7 @@ class ManagementClient(ControlClient):
         fields = spec_fields("ensure", spec)
         del spec  # From here on a traceback with locals shows no token in it.
         wish = wish_for("ensure", fields, project, max_hourly_cost_usd)
-        more = Request(on_drift=on_drift, **clock_options(timeout, "ensure"))
-        request = _marshal.extended("ensure", wish, more)
-        answer, plan = ensured(self._call("ensure", request))
+        answer, plan = ensured(self._call("ensure", to_ensure(wish, on_drift, timeout)))
         warn_of_drift(answer)
         return self._ref(answer, plan, wish)
 
@@ -437,8 +439,22 @@ def wish_for(
     operation: str, fields: Request, project: str | None, max_hourly_cost_usd: float | None
 ) -> _marshal.Encoded:
     """What is asked for, as it is now: a spec can change later, a plan cannot."""
-    wish = Request(spec=fields, project=project, max_hourly_cost_usd=max_hourly_cost_usd)
+    wish = Request(spec=fields)
+    if project is not None:
+        wish["project"] = project
+    if max_hourly_cost_usd is not None:
+        wish["max_hourly_cost_usd"] = max_hourly_cost_usd
     return _marshal.encode(operation, wish)
+
+
+def to_ensure(
+    wish: _marshal.Encoded, on_drift: OnDrift | str, timeout: float | Timeouts | None
+) -> _marshal.Encoded:
+    """The request that makes live as wished."""
+    more = clock_options(timeout, "ensure")
+    if on_drift is not _CORES_DEFAULT:
+        more = Request(more, on_drift=on_drift)
+    return _marshal.extended("ensure", wish, more)
 
 
 def to_apply(
@@ -451,7 +467,7 @@ def to_apply(
 def ensured(event: Event) -> tuple[dict[str, Any], bytes]:
     """What `ensure` and `apply` tell at once, and their plan, which few look at."""
     answer: dict[str, Any]
-    answer, plan = _marshal.parted(event.head, "plan")
+    answer, plan = _marshal.parted(event.head, b',"plan":')
     return answer, plan
 
 

@@ -60,7 +60,7 @@ class _Scalars(dict[type, "Callable[[Any], str]"]):
 
     def __missing__(self, kind: type) -> Callable[[Any], str]:
         if issubclass(kind, str):  # An enum's member, for example.
-            return lambda text: quoted(str.__str__(text))
+            return quoted
         raise KeyError(kind)
 
 
@@ -168,12 +168,13 @@ def decode(text: bytes) -> Any:
         return json.loads(text, parse_int=_long_integer)
 
 
-def parted(head: bytes, last: str) -> tuple[Any, bytes]:
+def parted(head: bytes, last: bytes) -> tuple[Any, bytes]:
     """The object without its last member, which stays JSON until somebody wants it.
 
-    No text in the object can be taken for that member: in JSON its quotes would be escaped.
+    last: how it begins, `,"plan":`. No text in the object can be taken for that: in JSON its quotes
+    would be escaped.
     """
-    first, _, rest = head.partition(f',"{last}":'.encode("ascii"))
+    first, _, rest = head.partition(last)
     return decode(first + b"}"), rest[:-1]
 
 

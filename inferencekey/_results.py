@@ -29,6 +29,7 @@ class EndpointRef(Record):
 
     __slots__ = ("_changed", "_plan", "_project_slug", "_workload_slug")
     __match_args__ = ("project_slug", "workload_slug")
+    _plan: Plan | Callable[[], Plan] | None
 
     def __init__(
         self,
@@ -39,13 +40,16 @@ class EndpointRef(Record):
     ) -> None:
         self._project_slug = project_slug
         self._workload_slug = workload_slug
-        self._plan: Plan | Callable[[], Plan] | None = plan
+        self._plan = plan
         self._changed = changed
 
     @classmethod
     def from_answer(cls, answer: dict[str, Any], plan: Callable[[], Plan]) -> EndpointRef:
         """The ref as the core hands it over; the plan is made when it is asked for."""
-        made = cls(answer["project_slug"], answer["workload_slug"], None, answer["changed"])
+        made = cls.__new__(cls)
+        made._project_slug = answer["project_slug"]
+        made._workload_slug = answer["workload_slug"]
+        made._changed = answer["changed"]
         made._plan = plan
         return made
 

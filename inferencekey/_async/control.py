@@ -55,8 +55,7 @@ class AsyncManagementClient(ControlClient, AsyncClient):
         fields = _control.spec_fields("ensure", spec)
         del spec  # From here on a traceback with locals shows no token in it.
         wish = _control.wish_for("ensure", fields, project, max_hourly_cost_usd)
-        more = Request(on_drift=on_drift, **clock_options(timeout, "ensure"))
-        request = _marshal.extended("ensure", wish, more)
+        request = _control.to_ensure(wish, on_drift, timeout)
         answer, plan = _control.ensured(await calls.call(self, "ensure", request))
         _control.warn_of_drift(answer)
         return self._ref(answer, plan, wish)

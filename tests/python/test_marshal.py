@@ -287,7 +287,7 @@ def test_a_python_without_the_parts_in_c_of_json_works_too() -> None:
 def test_the_last_member_of_an_object_is_told_from_texts_that_look_like_it(text: str) -> None:
     """What `ensure` gives at once must not end inside of a slug."""
     whole = {"project_slug": text, "changed": False, "plan": {"notes": [text], "plan": text}}
-    first, plan = parted(encode("ensure", whole).json, "plan")
+    first, plan = parted(encode("ensure", whole).json, b',"plan":')
     assert {**first, "plan": decode(plan)} == whole
 
 
