@@ -66,11 +66,14 @@ pub fn drift_before_and_after(spec: &[u8], live: &[u8]) -> Option<(Vec<String>, 
     let spec = serde_json::from_slice(spec).ok()?;
     let spec = WorkloadSpec::from_json(&spec, &Secret::new("ik_sdk_fuzz")).ok()?;
     let Ok(Value::Object(mut live)) = serde_json::from_slice(live) else { return None };
-    let drift = drift::compare(&spec, &live);
+    let fields = |live: &serde_json::Map<String, Value>| {
+        serde_json::from_value(Value::Object(live.clone())).ok()
+    };
+    let drift = drift::compare(&spec, &fields(&live)?);
     let paths = |changes: &[crate::control::Change]| {
         changes.iter().map(|change| change.path.clone()).collect::<Vec<_>>()
     };
     let before = paths(&drift.changes);
     live.extend(drift.patch);
-    Some((before, paths(&drift::compare(&spec, &live).changes)))
+    Some((before, paths(&drift::compare(&spec, &fields(&live)?).changes)))
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 
 use super::walk::plain_length;
 
@@ -28,7 +28,9 @@ impl Model {
             return;
         }
         self.text.extend_from_slice(element);
-        let mut quotes = memchr_iter(b'"', element);
+        // They stand closely, where a search for each costs more than a look at every letter.
+        let letters = element.iter().enumerate();
+        let mut quotes = letters.filter(|(_, letter)| **letter == b'"').map(|(at, _)| at);
         while let (Some(open), Some(close)) = (quotes.next(), quotes.next()) {
             let is_key = element[close + 1..].trim_ascii_start().starts_with(b":");
             self.texts.extend((!is_key).then_some(open + 1..close));

@@ -2,10 +2,12 @@
 //! ceiling has none that is known.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::error::{Error, code};
 
+/// Where a workload, and the body that creates one, has the config of its policy.
+pub(crate) const POLICY: &str = "execution_policy_config";
 const KEY: &str = "max_hourly_cost_usd";
 /// Objects of a policy's config that may have a ceiling of their own. The lowest one counts.
 const PLACES: [&[&str]; 3] = [&[], &["workers", "cloud_pool"], &["cloud_pool"]];
@@ -25,11 +27,6 @@ impl Ceilings {
             _ => Ok(()),
         }
     }
-}
-
-/// The ceiling of a live workload, or of the body that creates one.
-pub(crate) fn ceiling(fields: &Map<String, Value>) -> Option<f64> {
-    fields.get("execution_policy_config").and_then(ceiling_of)
 }
 
 /// The ceiling in a policy's config.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::command;
 use super::compare::{self, Change};
 use super::cost::{self, Ceilings};
+use super::list::Fields;
 use super::mark::unmarked;
 use crate::spec::WorkloadSpec;
 
@@ -25,7 +26,7 @@ pub(crate) struct Drift {
 }
 
 /// Compares what the spec sets with what is live.
-pub(crate) fn compare(spec: &WorkloadSpec, live: &Object) -> Drift {
+pub(crate) fn compare(spec: &WorkloadSpec, live: &Fields) -> Drift {
     let mut comparison = Comparison { live, changes: Vec::new(), patch: Object::new() };
     comparison.required("name", "name", &spec.name);
     comparison.required("backend", "backend", &spec.backend);
@@ -35,7 +36,7 @@ pub(crate) fn compare(spec: &WorkloadSpec, live: &Object) -> Drift {
     comparison.text("worker_id", spec.worker_id.as_deref());
     comparison.text("gpu_resource_id", spec.gpu_resource_id.as_deref());
     comparison.policy(spec.execution_policy.as_deref(), spec.execution_policy_config.as_ref());
-    let before = cost::ceiling(live);
+    let before = live.get(cost::POLICY).and_then(cost::ceiling_of);
     let after = match comparison.patch.get("execution_policy_config") {
         Some(written) => cost::ceiling_of(written),
         None => before,
@@ -61,7 +62,7 @@ pub(crate) fn declared(create_body: &Object) -> Vec<Change> {
 }
 
 /// The task type is fixed at creation.
-fn conflicts(spec: &WorkloadSpec, live: &Object) -> Vec<Change> {
+fn conflicts(spec: &WorkloadSpec, live: &Fields) -> Vec<Change> {
     match (&spec.task_type, live.get("task_type")) {
         (Some(declared), Some(Value::String(live))) if declared != live => {
             let (live, declared) = (Value::from(live.as_str()), Value::from(declared.as_str()));
@@ -71,7 +72,7 @@ fn conflicts(spec: &WorkloadSpec, live: &Object) -> Vec<Change> {
     }
 }
 
-fn unmanaged(spec: &WorkloadSpec, live: &Object) -> usize {
+fn unmanaged(spec: &WorkloadSpec, live: &Fields) -> usize {
     let count = |key: &str, is_set: bool, config: Option<&Object>| match live.get(key) {
         None => 0,
         Some(live) if is_empty(live) => 0,
@@ -122,7 +123,7 @@ fn compare_command(change: &mut Change) {
 }
 
 struct Comparison<'a> {
-    live: &'a Object,
+    live: &'a Fields,
     changes: Vec<Change>,
     patch: Object,
 }

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::list::Workload;
+use super::list::{Fields, Workload};
 use super::mark::unmarked;
 use crate::error::{Error, code};
 use crate::secret::Secret;
@@ -67,16 +67,16 @@ fn filled(text: &str) -> Option<Value> {
     Some(text).filter(|text| !text.is_empty()).map(Value::from)
 }
 
-fn text(live: &Object, key: &str) -> Option<Value> {
+fn text(live: &Fields, key: &str) -> Option<Value> {
     live.get(key)?.as_str().and_then(filled)
 }
 
-fn known(live: &Object, key: &str, allowed: &[&str]) -> Option<Value> {
+fn known(live: &Fields, key: &str, allowed: &[&str]) -> Option<Value> {
     text(live, key).filter(|value| value.as_str().is_some_and(|text| allowed.contains(&text)))
 }
 
 /// An object that holds anything but nulls.
-fn object(live: &Object, key: &str) -> Option<Object> {
+fn object(live: &Fields, key: &str) -> Option<Object> {
     match without_nulls(live.get(key)?) {
         Value::Object(entries) if !entries.is_empty() => Some(entries),
         _ => None,

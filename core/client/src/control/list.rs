@@ -1,14 +1,18 @@
 //! One page of the list of workloads (wire.md 2.5): scanned, and only what is asked for is kept.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use memchr::memmem::Finder;
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::walk::{Step, Walk};
 use crate::json::{self, Entries, Field, Node};
+
+/// A workload has about so many.
+const USUAL_FIELDS: usize = 20;
 
 /// Which elements of a list may matter, judged by their text.
 pub(super) type Wanted<'a> = &'a (dyn Fn(&str) -> bool + Send + Sync);
@@ -39,13 +43,48 @@ pub(crate) struct Workload {
     pub(crate) slug: String,
     /// The object as it arrived.
     pub(crate) text: String,
-    pub(crate) fields: Map<String, Value>,
+    pub(crate) fields: Fields,
+}
+
+/// What an object holds, for a few looks into it: to go through its names costs less than to sort them in for a search.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fields(Vec<(String, Value)>);
+
+impl Fields {
+    /// What stands under the name; of several the last.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::with_capacity(USUAL_FIELDS);
+                while let Some(field) = entries.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Reader)
+    }
 }
 
 impl Workload {
     /// Reads an object with a non-empty `id` and `slug`; `None` for anything else.
     pub(crate) fn read(text: &str) -> Option<Self> {
-        let fields: Map<String, Value> = serde_json::from_str(text).ok()?;
+        let fields: Fields = serde_json::from_str(text).ok()?;
         let word = |key: &str| {
             fields.get(key)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
         };
@@ -346,6 +385,15 @@ mod tests {
         ] {
             assert_eq!(is_unusable(element, "s"), unusable, "{element}");
         }
+    }
+
+    #[test]
+    fn of_fields_with_one_name_the_last_counts() {
+        let text = r#"{"id":"1","slug":"a","config":{},"slug":"b","config":null}"#;
+        let workload = Workload::read(text).expect("a workload");
+        assert_eq!(workload.slug, "b");
+        assert_eq!(workload.fields.get("config"), Some(&Value::Null));
+        assert_eq!(workload.fields.get("Config"), None);
     }
 
     #[test]

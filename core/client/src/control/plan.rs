@@ -58,7 +58,10 @@ impl Plan {
             conflicts: Vec::new(),
             unmanaged: 0,
             notes: Vec::new(),
-            max_hourly_cost_usd: Ceilings { before: None, after: cost::ceiling(&body) },
+            max_hourly_cost_usd: Ceilings {
+                before: None,
+                after: body.get(cost::POLICY).and_then(cost::ceiling_of),
+            },
             base: None,
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::list::Fields;
 use crate::error::answer::{self, Place};
 use crate::error::pushback::Pushback;
 use crate::error::{Class, Error, Stage, mask};
@@ -49,27 +50,27 @@ impl Progress {
     /// `None` if no phase is told.
     fn read(fields: &Map<String, Value>) -> Option<Self> {
         let phase = fields.get("phase")?.as_str()?.to_owned();
-        Some(Self { phase, ..Self::without_phase(fields) })
+        Some(Self { phase, ..Self::without_phase(|key| fields.get(key)) })
     }
 
     /// From a workload in the list, if one of the usual keys names a known phase.
-    pub(super) fn of_workload(fields: &Map<String, Value>) -> Option<Self> {
+    pub(super) fn of_workload(fields: &Fields) -> Option<Self> {
         let phase = ["phase", "status", "state"]
             .iter()
-            .filter_map(|key| fields.get(*key)?.as_str())
+            .filter_map(|key| fields.get(key)?.as_str())
             .find(|phase| KNOWN_PHASES.contains(phase))?
             .to_owned();
-        Some(Self { phase, ..Self::without_phase(fields) })
+        Some(Self { phase, ..Self::without_phase(|key| fields.get(key)) })
     }
 
-    fn without_phase(fields: &Map<String, Value>) -> Self {
-        let message = fields.get("message").and_then(Value::as_str).unwrap_or_default();
-        let step = match fields.get("step") {
+    fn without_phase<'a>(get: impl Fn(&str) -> Option<&'a Value>) -> Self {
+        let message = get("message").and_then(Value::as_str).unwrap_or_default();
+        let step = match get("step") {
             Some(Value::String(step)) => Some(step.clone()),
             Some(Value::Number(step)) => Some(step.to_string()),
             _ => None,
         };
-        let elapsed_ms = fields.get("elapsed_ms").map_or(0, integer);
+        let elapsed_ms = get("elapsed_ms").map_or(0, integer);
         Self { phase: String::new(), message: message.to_owned(), elapsed_ms, step }
     }
 }
@@ -211,7 +212,8 @@ mod tests {
             (json!({"status": "active"}), None),
             (json!({"state": 7}), None),
         ] {
-            let progress = Progress::of_workload(fields.as_object().expect("an object"));
+            let live = serde_json::from_value(fields.clone()).expect("an object");
+            let progress = Progress::of_workload(&live);
             assert_eq!(progress.map(|progress| progress.phase).as_deref(), phase, "{fields}");
         }
     }

@@ -49,9 +49,10 @@ pub(super) fn merged_config(
 
 /// Refuses a spec with a token anywhere in a string or key: the platform stores and shows specs.
 pub(super) fn no_secret(spec: &Value, own_token: &Secret) -> Result<(), Error> {
-    match path_of_secret(spec, own_token, String::new()) {
+    match path_of_secret(spec, own_token) {
         None => Ok(()),
         Some(path) => {
+            let path = path.strip_prefix('.').unwrap_or("spec");
             let words = format!("`{path}` holds a token, and a spec is stored and shown as it is");
             Err(Error::configuration(code::SECRET_IN_SPEC, words)
                 .at(path)
@@ -60,20 +61,19 @@ pub(super) fn no_secret(spec: &Value, own_token: &Secret) -> Result<(), Error> {
     }
 }
 
-/// Where a token stands. One in a key is reported at the object around it, since the path would repeat it.
-fn path_of_secret(value: &Value, own_token: &Secret, path: String) -> Option<String> {
+/// Where below `value` a token stands: `.config.stops[1]`, put together on the way back, since nearly every spec is free of
+/// them. One in a key is reported at the object around it, since the path would repeat it.
+fn path_of_secret(value: &Value, own_token: &Secret) -> Option<String> {
     match value {
-        Value::String(text) => holds(text, own_token).then_some(path),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .find_map(|(index, item)| path_of_secret(item, own_token, format!("{path}[{index}]"))),
+        Value::String(text) => holds(text, own_token).then(String::new),
+        Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| {
+            path_of_secret(item, own_token).map(|below| format!("[{index}]{below}"))
+        }),
         Value::Object(entries) => entries.iter().find_map(|(key, inner)| {
             if holds(key, own_token) {
-                return Some(if path.is_empty() { "spec".to_owned() } else { path.clone() });
+                return Some(String::new());
             }
-            let inner_path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            path_of_secret(inner, own_token, inner_path)
+            path_of_secret(inner, own_token).map(|below| format!(".{key}{below}"))
         }),
         Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
