@@ -195,8 +195,11 @@ impl Shared {
         let mut state = self.lock();
         let was_empty = state.ready.is_empty();
         for outcome in &outcomes {
-            if !matches!(outcome.taken.outcome, Ok(Some(_))) {
-                state.running.remove(&outcome.taken.tag);
+            let tag = outcome.taken.tag;
+            let is_own = |running: &Running| Arc::ptr_eq(&running.reins, &outcome.room.reins);
+            let has_ended = !matches!(outcome.taken.outcome, Ok(Some(_)));
+            if has_ended && state.running.get(&tag).is_some_and(is_own) {
+                state.running.remove(&tag);
             }
         }
         state.ready.extend(outcomes);

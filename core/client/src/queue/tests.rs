@@ -112,6 +112,19 @@ fn a_cancelled_operation_ends_and_the_others_go_on() {
 }
 
 #[test]
+fn a_tag_that_is_in_use_is_that_of_the_later_operation() {
+    let queue = Queue::new(None).expect("a thread");
+    let open = Arc::<AtomicBool>::default();
+    queue.submit(looking(&open), 1);
+    queue.submit(sleeping(), 1);
+    open.store(true, Ordering::Release);
+    assert!(matches!(take_until_ends(&queue, 1)[..], [Taken { outcome: Ok(None), .. }]));
+    queue.cancel(1);
+    let ended = take_until_ends(&queue, 1);
+    assert!(matches!(&ended[0].outcome, Err(error) if error.code == "cancelled"));
+}
+
+#[test]
 fn the_wake_hook_runs_once_per_batch() {
     let (sender, woken) = mpsc::channel();
     let hook = move || sender.send(()).unwrap_or_default();
