@@ -40,7 +40,6 @@ END = lib.IKEY_EVENT_END
 ERROR = lib.IKEY_EVENT_ERROR
 HELD = ffi.typeof("ikey_py_held *")
 PLACES = lib.IKEY_PY_PLACES
-COLUMNS = lib.IKEY_PY_COLUMNS
 NO_VECTORS = Vectors(b"", 1)
 
 if lib.ikey_abi_version() != lib.IKEY_ABI_VERSION:
@@ -289,8 +288,6 @@ class Queue:
         "_native",
         "_places",
         "_refused",
-        "_rows",
-        "_small",
         "descriptor",
         "due_ms",
     )
@@ -303,8 +300,6 @@ class Queue:
         self._refused = _held()
         self._given = [_held() for _ in range(PLACES)]
         self._places = ffi.new("ikey_py_held *[]", self._given)
-        self._rows = ffi.new("int64_t[]", PLACES * COLUMNS)
-        self._small = ffi.new("char[]", lib.IKEY_PY_SMALL)
         self._filled = ffi.new("size_t *", 0)
         self.due_ms = ffi.new("int32_t *", -1)
         self.descriptor = -1
@@ -339,36 +334,18 @@ class Queue:
         thread at a time. Nothing comes once the queue was freed.
         """
         filled = self._filled
-        status = lib.ikey_py_queue_take(
-            self._native, wait_ms, self._places, self._rows, self._small, filled, self.due_ms
-        )
+        status = lib.ikey_py_queue_take(self._native, wait_ms, self._places, filled, self.due_ms)
         _check(status, self._given[0])
-        return self._events(filled[0]) if filled[0] else [], status == OK
+        return [self._event(place) for place in range(filled[0])], status == OK
 
-    def _events(self, count: int) -> list[Event]:
-        numbers = unpack(self._rows, count * COLUMNS)
-        # The last one ends where all bytes end.
-        small, begin = unpack(self._small, numbers[-1]), 0
-        events = []
-        for kind, tag, is_last, place, head_end, end in zip(
-            *[iter(numbers)] * COLUMNS, strict=True
-        ):
-            if place < 0:
-                event = Event()
-                event.kind, event.vectors = kind, NO_VECTORS
-                event.head, event.raw = small[begin:head_end], small[head_end:end]
-                begin = end
-            else:
-                event = self._large(place)
-            event.tag, event.is_last = tag, is_last
-            events.append(event)
-        return events
-
-    def _large(self, place: int) -> Event:
+    def _event(self, place: int) -> Event:
         given = self._given[place]
-        # Views may need it, and nobody else what is in it.
-        self._given[place] = self._places[place] = _held()
-        return _event(given)
+        event = _event(given)
+        event.tag, event.is_last = given.tag, given.is_last
+        if not given.is_empty:
+            # Views may need it, and nobody else what is in it.
+            self._given[place] = self._places[place] = _held()
+        return event
 
     def free(self) -> None:
         """Stops what still runs, and closes the descriptor."""

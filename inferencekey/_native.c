@@ -66,6 +66,7 @@ static void ikey_py_view_event(ikey_py_held *given)
 {
     const uint8_t *bytes = NULL;
     ikey_event_kind(given->event, &given->kind, NULL);
+    given->is_last = given->kind == IKEY_EVENT_END || given->kind == IKEY_EVENT_ERROR;
     ikey_event_head(given->event, &bytes, &given->head_length, NULL);
     given->head = (const char *)bytes;
     ikey_event_vectors(given->event, &given->values, &given->rows, &given->columns, NULL);
@@ -209,39 +210,19 @@ static void ikey_py_queue_pause(ikey_py_held *queue, uint64_t tag, int32_t pause
     ikey_queue_pause(queue->queue, tag, paused, NULL);
 }
 
-// The columns of a row, see `_native.h`.
-enum { KIND, TAG, IS_LAST, PLACE, HEAD_END, RAW_END };
-
 // An end right behind the event before it, of the same operation: both are one.
-static int32_t ikey_py_is_end_of(const ikey_event *event, const int64_t *before)
+static int32_t ikey_py_is_end_of(const ikey_event *event, const ikey_py_held *before)
 {
     int32_t kind = 0;
     uint64_t tag = 0;
     ikey_event_kind(event, &kind, NULL);
     ikey_event_tag(event, &tag, NULL);
-    return kind == IKEY_EVENT_END && (int64_t)tag == before[TAG];
+    return kind == IKEY_EVENT_END && tag == before->tag;
 }
 
-// Fills the row of what was given at `place`; a small one goes behind the others, of which `used` bytes are there.
-static void ikey_py_fill(int64_t *row, const ikey_py_held *given, uint64_t tag, size_t place, char *small, int64_t used)
+static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_py_held **places, size_t *filled,
+                                  int32_t *due_ms)
 {
-    row[KIND] = given->kind;
-    row[TAG] = (int64_t)tag;
-    row[IS_LAST] = given->kind == IKEY_EVENT_END || given->kind == IKEY_EVENT_ERROR;
-    row[PLACE] = (int64_t)place;
-    row[HEAD_END] = row[RAW_END] = used;
-    if (given->is_empty) {
-        row[PLACE] = -1;
-        row[HEAD_END] += (int64_t)given->head_length;
-        row[RAW_END] = row[HEAD_END] + (int64_t)given->raw_length;
-        memcpy(small + used, given->small, given->head_length + given->raw_length);
-    }
-}
-
-static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_py_held **places, int64_t *rows, char *small,
-                                  size_t *filled, int32_t *due_ms)
-{
-    _Static_assert(IKEY_PY_SMALL >= IKEY_PY_PLACES * sizeof queue->small, "all of them may be small");
     ikey_event *events[IKEY_PY_PLACES];
     size_t count = 0;
     ikey_py_drop_left(places);
@@ -252,25 +233,17 @@ static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_
         return ikey_py_view(places[0], status);
     }
     int32_t is_all = count < IKEY_PY_PLACES;
-    int64_t *row = rows;
-    int64_t used = 0;
     for (size_t i = 0; i < count; i++) {
-        int64_t *before = row > rows ? row - IKEY_PY_COLUMNS : NULL;
-        if (before != NULL && ikey_py_is_end_of(events[i], before)) {
-            before[IS_LAST] = 1;
+        if (*filled > 0 && ikey_py_is_end_of(events[i], places[*filled - 1])) {
+            places[*filled - 1]->is_last = 1;
             ikey_event_free(events[i]);
-            continue;
+        } else {
+            ikey_py_held *given = places[(*filled)++];
+            given->event = events[i];
+            ikey_event_tag(given->event, &given->tag, NULL);
+            ikey_py_view(given, status);
+            is_all = is_all && given->kind != IKEY_EVENT_NOTICE;
         }
-        ikey_py_held *given = places[*filled];
-        uint64_t tag = 0;
-        given->event = events[i];
-        ikey_event_tag(given->event, &tag, NULL);
-        ikey_py_view(given, status);
-        ikey_py_fill(row, given, tag, *filled, small, used);
-        is_all = is_all && given->kind != IKEY_EVENT_NOTICE;
-        used = row[RAW_END];
-        row += IKEY_PY_COLUMNS;
-        *filled += 1;
     }
     return is_all ? IKEY_TIMEOUT : IKEY_OK;
 }

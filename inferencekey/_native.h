@@ -6,6 +6,8 @@
 //
 // Most events are small. Those are copied to `small`, the raw bytes behind the head, and freed. Where no handle is left,
 // `is_empty`, Python need not cross to free one, and so not hand its lock to another thread a second time in a call.
+//
+// `is_last`: no more events come under the tag. So it is of an end, an error, and an event whose end came with it.
 typedef struct {
     ikey_client *client;
     ikey_op *op;
@@ -13,6 +15,8 @@ typedef struct {
     ikey_event *event;
     ikey_error *error;
     int32_t kind;
+    int32_t is_last;
+    uint64_t tag;
     const char *head;
     size_t head_length;
     const char *raw;
@@ -58,14 +62,9 @@ static int32_t ikey_py_queue_submit(ikey_py_held *queue, ikey_py_held *client, c
                                     int32_t *due_ms);
 static void ikey_py_queue_cancel(ikey_py_held *queue, uint64_t tag);
 static void ikey_py_queue_pause(ikey_py_held *queue, uint64_t tag, int32_t paused);
-// Takes at most IKEY_PY_PLACES events, and asks when the queue is due. Of each of *filled there is a row of IKEY_PY_COLUMNS
-// numbers: its kind, its tag, whether it is the last one under the tag (an end, an error, or what came with its end), its
-// place, or -1 if it is small; and where its head and its raw bytes end in `small`, in which the small ones lie one behind
-// the other. So Python gets all numbers in one go, and all bytes. What an interrupted call left in places is freed.
-// IKEY_OK: there may be more; also if one of them is a notice, behind which its operation waits.
-// IKEY_TIMEOUT and IKEY_END: that is all. A status below 0: the error is in the first place.
+// Asks when the queue is due, and fills places from the first on, at most IKEY_PY_PLACES; what an interrupted call left in them is freed.
+// IKEY_OK: *filled of them, and there may be more; also if one of them is a notice, behind which its operation waits.
+// IKEY_TIMEOUT and IKEY_END: *filled of them, and that is all. A status below 0: the error is in the first.
 #define IKEY_PY_PLACES 16
-#define IKEY_PY_COLUMNS 6
-#define IKEY_PY_SMALL 28672
-static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_py_held **places, int64_t *rows, char *small,
-                                  size_t *filled, int32_t *due_ms);
+static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_py_held **places, size_t *filled,
+                                  int32_t *due_ms);

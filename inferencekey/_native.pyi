@@ -9,6 +9,8 @@ class Held(Protocol):
     """Handles, and views into what they hold: see `_native.h`."""
 
     kind: int
+    is_last: int
+    tag: int
     head: object
     head_length: int
     raw: object
@@ -34,18 +36,9 @@ class _FFI:
     @overload
     def new(self, kind: Literal["size_t *", "int32_t *"], item: int) -> Array[int]: ...
     @overload
-    def new(self, kind: Literal["int64_t[]"], items: int) -> Array[int]: ...
-    @overload
-    def new(self, kind: Literal["char[]"], items: int) -> Array[bytes]: ...
-    @overload
     def gc(self, held: Held, destroy: Callable[[Held], None]) -> Held: ...
     @overload
     def gc(self, held: object, destroy: Callable[[Held], None]) -> object: ...
-    @overload
-    def unpack(  # type: ignore[overload-overlap]  # An array of integers is an object, too.
-        self, start: Array[int], size: int
-    ) -> list[int]: ...
-    @overload
     def unpack(self, start: object, size: int) -> bytes: ...
     def buffer(self, start: object, size: int) -> memoryview: ...
     def sizeof(self, kind: str) -> int: ...
@@ -60,8 +53,6 @@ class _Lib:
     IKEY_EVENT_ERROR: int
     IKEY_EVENT_NOTICE: int
     IKEY_PY_PLACES: int
-    IKEY_PY_COLUMNS: int
-    IKEY_PY_SMALL: int
     def ikey_abi_version(self) -> int: ...
     def ikey_version(self) -> object: ...
     def ikey_live_objects(self) -> int: ...
@@ -119,8 +110,6 @@ class _Lib:
         queue: Held,
         timeout_ms: int,
         places: Array[Held],
-        rows: Array[int],
-        small: Array[bytes],
         filled: Array[int],
         due_ms: Array[int],
     ) -> int: ...

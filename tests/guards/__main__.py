@@ -39,7 +39,7 @@ GUARDS: list[tuple[str, float, float]] = [
     ("unary: functions in Python", 14, 15.5),
     ("async unary: system calls", 9, 10.5),
     ("async unary: crossings", 2, 2.4),
-    ("async unary: functions in Python", 30, 33),
+    ("async unary: functions in Python", 32, 35),
     ("async long prompt: new memory per byte", 0.07, 0.5),
     ("first chunk: crossings", 2, 2.5),
     ("first chunk: functions in Python", 29, 31),

@@ -228,7 +228,7 @@ class Holder:
         self.cycle = self
 
     def __del__(self):
-        seen.append(self.queue._native.rows)
+        seen.append(self.queue._native.tag)
         self.queue.free()
 
 for _ in range(20):
