@@ -11,6 +11,7 @@ import math
 import os
 import threading
 from itertools import count
+from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary, ref
 
@@ -89,24 +90,25 @@ class Port:
         self._set_timer()
 
     def _give(self, event: _ffi.Event) -> None:
-        known = self._receivers.get(event.tag)
-        if event.is_last:
-            self._receivers.pop(event.tag, None)
+        find = self._receivers.pop if event.is_last else self._receivers.get
+        known = find(event.tag, None)
         if known is not None and (receiver := known()) is not None:
             receiver.receive(event)
 
     def _set_timer(self) -> None:
         """Comes back when the queue is due, though it does not ring."""
         due_ms = self._queue.due_ms[0]
-        if due_ms < 0 or (loop := self._loop()) is None:
+        if due_ms < 0:
             return
-        now = loop.time()
+        now = monotonic()
         at = now + due_ms / 1000
         # One that should have come by now is not counted on: a signal handler may have ended it.
-        if at < self._looks_at - ROUNDING or self._looks_at < now:
+        if at >= self._looks_at - ROUNDING and self._looks_at >= now:
+            return
+        if (loop := self._loop()) is not None:
             self._looks_at = at
             # Neither holds the other: a handle would hold the loop, and the timer the port.
-            loop.call_at(at, _look, ref(self), at)
+            loop.call_later(due_ms / 1000, _look, ref(self), at)
 
     def look(self, at: float) -> None:
         """By a timer; nothing, if another one came before it."""
