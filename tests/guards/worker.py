@@ -1,7 +1,7 @@
 """The process whose calls are counted. Prints one JSON object: what was found, by name.
 
 python tests/guards/worker.py ORIGIN BODY_BYTES, with the library of `counting.c` preloaded. The
-endpoints `unary`, `stream` and `vectors` answer as `__main__.py` says.
+endpoints `unary`, `stream` and `vectors`, and the list of a project, answer as `__main__.py` says.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from inferencekey import AsyncDataClient, DataClient, TextStream
+from inferencekey import AsyncDataClient, DataClient, ManagementClient, TextStream, WorkloadSpec
 
 CALLS = 200
 SHORT_STREAMS = 230
 INPUTS = 256
 LONG_PROMPT = "word " * 800_000
 KEY = "ik_live_0123abcd_made_up_for_the_guards"
+CONTROL_TOKEN = "ik_sdk_0123abcd_made_up_for_the_guards"
 
 # Calls through `CDLL` would let go of the global lock, and take it again.
 COUNTING = ctypes.PyDLL(None)
@@ -149,6 +150,23 @@ def blocking(origin: str, body_bytes: int) -> dict[str, float]:
     return found
 
 
+def control(origin: str) -> dict[str, float]:
+    """What an `ensure` needs that finds the workload, the last of ten, as it is declared."""
+    client = ManagementClient(base_url=origin, project="acme", sdk_token=CONTROL_TOKEN)
+    spec = WorkloadSpec(name="Bot", slug="bot-9", model="m", backend="vllm")
+
+    def ensure() -> None:
+        assert not client.ensure(spec).changed
+
+    system_calls, allocations = taken(repeated(ensure))
+    return {
+        "ensure: system calls": system_calls / CALLS,
+        "ensure: allocations": allocations / CALLS,
+        "ensure: crossings": crossings(repeated(ensure)) / CALLS,
+        "ensure: functions in Python": python_calls(repeated(ensure)) / CALLS,
+    }
+
+
 def asynchronous(origin: str) -> dict[str, float]:
     """What the async client needs: on the thread of its event loop, and on the core's as well."""
     loop = asyncio.new_event_loop()
@@ -171,4 +189,4 @@ def asynchronous(origin: str) -> dict[str, float]:
 
 if __name__ == "__main__":
     origin, body_bytes = sys.argv[1], int(sys.argv[2])
-    print(json.dumps({**blocking(origin, body_bytes), **asynchronous(origin)}))
+    print(json.dumps({**blocking(origin, body_bytes), **control(origin), **asynchronous(origin)}))
