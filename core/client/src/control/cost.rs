@@ -6,8 +6,6 @@ use serde_json::Value;
 
 use crate::error::{Error, code};
 
-/// Where a workload, and the body that creates one, has the config of its policy.
-pub(crate) const POLICY: &str = "execution_policy_config";
 const KEY: &str = "max_hourly_cost_usd";
 /// Objects of a policy's config that may have a ceiling of their own. The lowest one counts.
 const PLACES: [&[&str]; 3] = [&[], &["workers", "cloud_pool"], &["cloud_pool"]];
@@ -27,6 +25,11 @@ impl Ceilings {
             _ => Ok(()),
         }
     }
+}
+
+/// The ceiling of a live workload, or of the body that creates one.
+pub(crate) fn ceiling<'a>(get: impl Fn(&str) -> Option<&'a Value>) -> Option<f64> {
+    get("execution_policy_config").and_then(ceiling_of)
 }
 
 /// The ceiling in a policy's config.

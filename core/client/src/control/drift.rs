@@ -36,7 +36,7 @@ pub(crate) fn compare(spec: &WorkloadSpec, live: &Fields) -> Drift {
     comparison.text("worker_id", spec.worker_id.as_deref());
     comparison.text("gpu_resource_id", spec.gpu_resource_id.as_deref());
     comparison.policy(spec.execution_policy.as_deref(), spec.execution_policy_config.as_ref());
-    let before = live.get(cost::POLICY).and_then(cost::ceiling_of);
+    let before = cost::ceiling(|key| live.get(key));
     let after = match comparison.patch.get("execution_policy_config") {
         Some(written) => cost::ceiling_of(written),
         None => before,

@@ -132,7 +132,7 @@ impl Context {
     pub(crate) fn facts(&self, live: &Workload) -> Value {
         json!({
             "status": Progress::of_workload(&live.fields).map(|progress| progress.phase),
-            "max_hourly_cost_usd": live.fields.get(cost::POLICY).and_then(cost::ceiling_of),
+            "max_hourly_cost_usd": cost::ceiling(|key| live.fields.get(key)),
             "spec": self.export(live).ok(),
         })
     }

@@ -60,7 +60,7 @@ impl Plan {
             notes: Vec::new(),
             max_hourly_cost_usd: Ceilings {
                 before: None,
-                after: body.get(cost::POLICY).and_then(cost::ceiling_of),
+                after: cost::ceiling(|key| body.get(key)),
             },
             base: None,
         }
