@@ -284,6 +284,7 @@ class Queue:
     __slots__ = (
         "_filled",
         "_given",
+        "_got",
         "_memory",
         "_native",
         "_places",
@@ -301,6 +302,7 @@ class Queue:
         self._given = [_held() for _ in range(PLACES)]
         self._places = ffi.new("ikey_py_held *[]", self._given)
         self._filled = ffi.new("size_t *", 0)
+        self._got = 0
         self.due_ms = ffi.new("int32_t *", -1)
         self.descriptor = -1
         if polled:
@@ -327,29 +329,37 @@ class Queue:
         """Keeps it from running, or lets it go on. Never blocks; does nothing after the end."""
         lib.ikey_py_queue_pause(self._native, tag, paused)
 
-    def take(self, wait_ms: int = 0) -> tuple[list[Event], bool]:
-        """What has come, waited for so long; and whether to take again at once.
+    def take(self, came: list[Event], wait_ms: int = 0) -> bool:
+        """Appends what has come, waited for so long; and says whether to take again at once.
 
         That is so if there may be more, and after a notice: its operation goes on then. Of one
-        thread at a time. Nothing comes once the queue was freed.
+        thread at a time. Nothing comes once the queue was freed. What a signal handler that raises
+        keeps from coming comes the next time.
         """
-        filled = self._filled
-        status = lib.ikey_py_queue_take(self._native, wait_ms, self._places, filled, self.due_ms)
-        _check(status, self._given[0])
-        return [self._event(place) for place in range(filled[0])], status == OK
-
-    def _event(self, place: int) -> Event:
-        given = self._given[place]
-        event = _event(given)
-        event.tag, event.is_last = given.tag, given.is_last
-        if not given.is_empty:
-            # Views may need it, and nobody else what is in it.
-            self._given[place] = self._places[place] = _held()
-        return event
+        filled, given, status = self._filled, self._given, OK
+        if self._got >= filled[0]:
+            filled[0] = self._got = 0
+            places = self._places
+            status = lib.ikey_py_queue_take(self._native, wait_ms, places, filled, self.due_ms)
+            _check(status, given[0])
+        while self._got < filled[0]:
+            place = self._got
+            held = given[place]
+            event = _event(held)
+            event.tag, event.is_last = held.tag, held.is_last
+            if not held.is_empty:
+                # Views may need it, and nobody else what is in it.
+                held = _held()
+            # CPython calls signal handlers behind a call: the place is passed with the event.
+            given[place] = self._places[place] = held
+            self._got = place + 1
+            came.append(event)
+        return status == OK
 
     def free(self) -> None:
         """Stops what still runs, and closes the descriptor."""
         drop(self._native)
+        self.due_ms[0] = -1
 
 
 class Event:

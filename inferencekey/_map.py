@@ -109,7 +109,8 @@ class TextMap(Iterator[Item], Closing):
         """Takes what has come, and waits at most so long for the first of it."""
         more = True
         while more:
-            events, more = self._take(wait_ms)
+            events: list[_ffi.Event] = []
+            more = self._take(events, wait_ms)
             wait_ms = 0
             for event in events:
                 if event.kind == _ffi.NOTICE:
@@ -124,15 +125,15 @@ class TextMap(Iterator[Item], Closing):
             for index in self._window.dropped():
                 self._queue.cancel(index)
 
-    def _take(self, wait_ms: int) -> tuple[list[_ffi.Event], bool]:
+    def _take(self, events: list[_ffi.Event], wait_ms: int) -> bool:
         if self._queue is None or self._is_closed:
-            return [], False
+            return False
         try:
-            return self._queue.take(wait_ms)
+            return self._queue.take(events, wait_ms)
         except InferenceKeyError:
             # Another thread may have closed it at this moment.
             if self._is_closed:
-                return [], False
+                return False
             raise
 
     def close(self) -> None:

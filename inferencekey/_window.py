@@ -113,8 +113,9 @@ class Window:
         if event.kind == _ffi.ERROR:
             self.fail(index, _ffi.exception(_marshal.decode(event.head)))
         elif event.kind != _ffi.END:
-            prompt = self._sent.pop(index)
-            self._arrived[index] = text_result(event, MapResult)._to(index, prompt)
+            result = text_result(event, MapResult)._to(index, self._sent[index])
+            self._arrived[index] = result
+            del self._sent[index]
         else:
             self.fail(index, InternalError("generate_text: it ended without a result"))
 
@@ -122,14 +123,17 @@ class Window:
         """The prompt is answered with an error."""
         error.index = index
         error.operation = error.operation or "generate_text"
-        error.prompt = self._sent.pop(index)
+        error.prompt = self._sent[index]
         self._arrived[index] = error
         if self._raises:
             self._is_drawn_out = True
-            never = [sent for sent in self._sent if sent > index or not self._is_ordered]
-            for sent in never:
-                del self._sent[sent]
+            never = self._sent.keys() - {index}
+            if self._is_ordered:
+                never = {sent for sent in never if sent > index}
             self._dropped.update(never)
+            for sent in never:
+                self._sent.pop(sent)
+        del self._sent[index]
 
     def dropped(self) -> set[int]:
         """The prompts, by index, whose answers nobody waits for any more; each is told once."""

@@ -62,9 +62,12 @@ class Requests:
             except BaseException as raised:
                 self._failure = raised
         else:
-            index = (self._sent.pop if event.is_last else self._sent.__getitem__)(event.tag)
-            self._window.settle(index, event)
-            self._drop()
+            index = self._sent.get(event.tag)
+            if index is not None:
+                self._window.settle(index, event)
+                self._drop()
+            if event.is_last:
+                self._sent.pop(event.tag, None)
         self.wake()
 
     def _drop(self) -> None:

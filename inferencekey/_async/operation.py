@@ -67,6 +67,7 @@ class AsyncOperation(_ffi.Told):
     def receive(self, event: _ffi.Event) -> None:
         """From the port. A hook that raises ends the call."""
         if self.ended:
+            self._wake()
             return
         if event.kind == _ffi.NOTICE:
             try:
@@ -75,14 +76,15 @@ class AsyncOperation(_ffi.Told):
                 self._failure = raised
                 self.free()
             return
-        if event.is_last:
-            self.ended = True
+        arrived = self._arrived
         if event.kind == _ffi.ERROR:
             self._failure = _ffi.exception(_marshal.decode(event.head))
-        elif event.kind != _ffi.END:
-            self._arrived.append(event)
-            if len(self._arrived) >= MOST_WAITING and not self.ended and not self._is_paused:
-                self._pause(True)
+        elif event.kind != _ffi.END and not (arrived and arrived[-1] is event):
+            arrived.append(event)
+        if event.is_last:
+            self.ended = True
+        elif len(arrived) >= MOST_WAITING and not self._is_paused:
+            self._pause(True)
         self._wake()
 
     async def next(self, seconds: float | None = None) -> _ffi.Event | None:

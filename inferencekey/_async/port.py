@@ -19,8 +19,6 @@ from inferencekey import _ffi
 from inferencekey._errors import InferenceKeyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from inferencekey._marshal import Encoded
     from inferencekey._native import Held
 
@@ -33,7 +31,10 @@ class Receiver(Protocol):
     """Whose events come through a port."""
 
     def receive(self, event: _ffi.Event) -> None:
-        """Takes an event, on the loop's thread. Raises nothing."""
+        """Takes an event, on the loop's thread. Raises nothing.
+
+        If a signal handler raises meanwhile, the event comes again, and is taken once.
+        """
 
 
 class Port:
@@ -45,7 +46,7 @@ class Port:
         # Who nobody waits for any more is not kept.
         self._receivers: dict[int, ref[Receiver]] = {}
         # Events that the core has handed over and their receivers have not got.
-        self._came: Iterator[_ffi.Event] = iter(())
+        self._came: list[_ffi.Event] = []
         self._loop = ref(loop)
         self._looks_at = math.inf
         self.forks = _ffi.forks
@@ -75,25 +76,30 @@ class Port:
     def _deliver(self) -> None:
         """Moves the operations on, and gives what comes of it to the receivers."""
         try:
-            more = True
-            while True:
-                for event in self._came:
-                    self._give(event)
-                if not more:
-                    break
-                events, more = self._queue.take()
-                self._came = iter(events)
+            self._move_on()
         except BaseException:
-            # Of a signal handler. If the loop runs on, it delivers the rest.
+            # Of a signal handler, which may have ended this anywhere. If the loop runs on, nobody
+            # waits in vain: the event in hand is given again, before anybody reads on.
             asyncio.get_running_loop().call_soon(self._deliver)
+            if self._came:
+                self._give(self._came.pop(0))
             raise
+
+    def _move_on(self) -> None:
+        came, more = self._came, True
+        while more or came:
+            while came:
+                self._give(came[0])
+                del came[0]
+            more = more and self._queue.take(came)
         self._set_timer()
 
     def _give(self, event: _ffi.Event) -> None:
-        find = self._receivers.pop if event.is_last else self._receivers.get
-        known = find(event.tag, None)
+        known = self._receivers.get(event.tag)
         if known is not None and (receiver := known()) is not None:
             receiver.receive(event)
+        if event.is_last:
+            self._receivers.pop(event.tag, None)
 
     def _set_timer(self) -> None:
         """Comes back when the queue is due, though it does not ring."""
@@ -106,9 +112,9 @@ class Port:
         if at >= self._looks_at - ROUNDING and self._looks_at >= now:
             return
         if (loop := self._loop()) is not None:
-            self._looks_at = at
             # Neither holds the other: a handle would hold the loop, and the timer the port.
             loop.call_later(due_ms / 1000, _look, ref(self), at)
+            self._looks_at = at
 
     def look(self, at: float) -> None:
         """By a timer; nothing, if another one came before it."""

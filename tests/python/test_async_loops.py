@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -32,6 +34,7 @@ from inferencekey import (
     Timeouts,
 )
 from inferencekey._async.operation import AsyncOperation
+from inferencekey._async.port import Port
 
 PROGRAM = """
 import asyncio
@@ -214,6 +217,100 @@ def test_what_a_signal_handler_interrupts_is_delivered_when_the_loop_runs_on(
             loop.run_until_complete(interrupt())
         assert [loop.run_until_complete(call).text for call in calls] == ["on"] * 3
         loop.close()
+
+
+async def read(bot: AsyncEndpoint) -> list[str]:
+    """Several events of one operation."""
+    stream = await bot.generate_text_stream(prompt="Hi")
+    return [chunk.text async for chunk in stream]
+
+
+async def ask(bot: AsyncEndpoint) -> list[str]:
+    """A short answer, which is copied to Python, and one that is too long for that."""
+    results = [await bot.generate_text(prompt=text) for text in ("Hi", "long " * 1000)]
+    return [result.text.strip() for result in results]
+
+
+async def ask_many(bot: AsyncEndpoint) -> list[str]:
+    """Operations that one receiver waits for."""
+    return [item.text async for item in bot.map(["Hi", "Ho"])]
+
+
+DELIVERED = {
+    "stream": (read, ["Hi", ""]),
+    "calls": (ask, ["Hi", ("long " * 1000).strip()]),
+    "map": (ask_many, ["Hi", "Ho"]),
+}
+
+
+@pytest.mark.parametrize(("calls", "expected"), DELIVERED.values(), ids=DELIVERED)
+def test_a_signal_handler_may_raise_anywhere_in_a_delivery(
+    calls: Callable[[AsyncEndpoint], Coroutine[Any, Any, list[str]]],
+    expected: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where CPython calls one: at the start of a function, and behind each call of one in C.
+
+    In asyncio's own functions there is nothing that we could do.
+    """
+    deliver, left, interrupts = Port._deliver, 0, 0
+
+    def interrupt(frame: FrameType, event: str, _: object) -> None:
+        nonlocal left
+        is_ours = frame.f_globals["__name__"].startswith("inferencekey.")
+        left -= is_ours and event in ("call", "c_return")
+        if left == 0:
+            raise KeyboardInterrupt
+
+    def interrupted(port: Port) -> None:
+        sys.setprofile(interrupt if left > 0 else None)
+        try:
+            deliver(port)
+        finally:
+            sys.setprofile(None)
+
+    monkeypatch.setattr(Port, "_deliver", interrupted)
+    with Double(echo) as double:
+        bot = async_endpoint(double)
+        for left in range(1, 80):  # noqa: B007 - `interrupt` counts it down
+            loop = asyncio.new_event_loop()
+            task = loop.create_task(calls(bot))
+            while not task.done():
+                try:
+                    loop.run_until_complete(task)
+                except KeyboardInterrupt:
+                    interrupts += 1
+            loop.close()
+            assert task.result() == expected
+    assert interrupts > 20
+
+
+def test_what_a_receiver_fails_at_keeps_nothing_from_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It comes out of the loop, and not again and again."""
+    receive = AsyncOperation.receive
+    failing: list[AsyncOperation] = []
+
+    def fail(operation: AsyncOperation, event: Any) -> None:
+        if operation in (failing or [operation]):
+            failing[:] = [operation]
+            raise MemoryError
+        receive(operation, event)
+
+    async def main(bot: AsyncEndpoint) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: told.append(what))
+        lost = asyncio.ensure_future(bot.generate_text(prompt="?"))
+        while not failing:
+            await asyncio.sleep(0)
+        assert (await bot.generate_text(prompt="on")).text == "on"
+        assert [type(what["exception"]) for what in told] == [MemoryError]
+        lost.cancel()
+
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(AsyncOperation, "receive", fail)
+    with Double(echo) as double:
+        asyncio.run(main(async_endpoint(double)))
 
 
 COLLECTED = """
