@@ -70,6 +70,12 @@ class Requests:
                 self._sent.pop(event.tag, None)
         self.wake()
 
+    def fail(self, error: InferenceKeyError) -> None:
+        """From the port: what was to come will not."""
+        error.operation = "map"
+        self._failure = error
+        self.wake()
+
     def _drop(self) -> None:
         """Ends on the wire what will never be given."""
         dropped = self._window.dropped()
@@ -78,7 +84,8 @@ class Requests:
             self._port.cancel(tag)
 
     def raise_failure(self) -> None:
-        """Raises what a hook raised meanwhile."""
+        """Raises what a hook raised meanwhile, or the port failed with; ForkedError in a child."""
+        self._window.refuse_forked()
         if self._failure is not None:
             raise self._failure
 

@@ -87,6 +87,14 @@ class AsyncOperation(_ffi.Told):
             self._pause(True)
         self._wake()
 
+    def fail(self, error: InferenceKeyError) -> None:
+        """From the port: what was to come will not."""
+        if not self.ended:
+            error.operation = self._name
+            self._failure = self._inherited() or error
+            self.ended = True
+        self._wake()
+
     async def next(self, seconds: float | None = None) -> _ffi.Event | None:
         """The next event; None at the end, or if `seconds` brought none.
 
@@ -117,16 +125,22 @@ class AsyncOperation(_ffi.Told):
 
     def claim(self) -> None:
         """Raises where `next` would take an event from somebody else, who goes on undisturbed."""
-        if self._port.forks != _ffi.forks:
-            raise ForkedError(
-                f"{self._name}: it was begun before the fork of this process",
-                operation=self._name,
-                hint="begin it in the process that reads it",
-            )
+        if (inherited := self._inherited()) is not None:
+            raise inherited
         if not self._port.serves(asyncio.get_running_loop()):
             raise self._refusal("it was begun in another event loop: read it there")
         if self._waiter is not None:
             raise self._refusal("another task waits for it: one task at a time may read it")
+
+    def _inherited(self) -> ForkedError | None:
+        """What a forked child is told: the operation goes on in the parent."""
+        if self._port.forks == _ffi.forks:
+            return None
+        return ForkedError(
+            f"{self._name}: it was begun before the fork of this process",
+            operation=self._name,
+            hint="begin it in the process that reads it",
+        )
 
     def _refusal(self, words: str) -> ValidationError:
         return ValidationError(f"{self._name}: {words}", operation=self._name)

@@ -10,6 +10,7 @@ import asyncio
 import math
 import os
 import threading
+from copy import copy
 from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
@@ -35,6 +36,9 @@ class Receiver(Protocol):
 
         If a signal handler raises meanwhile, the event comes again, and is taken once.
         """
+
+    def fail(self, error: InferenceKeyError) -> None:
+        """No more events will come; the error is its own. Raises nothing."""
 
 
 class Port:
@@ -80,7 +84,8 @@ class Port:
         except BaseException:
             # Of a signal handler, which may have ended this anywhere. If the loop runs on, nobody
             # waits in vain: the event in hand is given again, before anybody reads on.
-            asyncio.get_running_loop().call_soon(self._deliver)
+            if (loop := self._loop()) is not None:
+                loop.call_soon(self._deliver)
             if self._came:
                 self._give(self._came.pop(0))
             raise
@@ -91,8 +96,28 @@ class Port:
             while came:
                 self._give(came[0])
                 del came[0]
-            more = more and self._queue.take(came)
+            more = more and self._take(came)
         self._set_timer()
+
+    def _take(self, came: list[_ffi.Event]) -> bool:
+        try:
+            return self._queue.take(came)
+        except InferenceKeyError as error:
+            self._fail(error)
+            return False
+
+    def _fail(self, error: InferenceKeyError) -> None:
+        """Tells everybody who waits, once; the loop's next call gets another port."""
+        loop = self._loop()
+        # In a child that goes on with the loop, what the loop waits with is the parent's too.
+        if loop is not None and self.forks == _ffi.forks:
+            loop.remove_reader(self._queue.descriptor)
+            _ports.pop(loop, None)
+        self.close()
+        receivers, self._receivers = self._receivers, {}
+        for known in receivers.values():
+            if (receiver := known()) is not None:
+                receiver.fail(copy(error))
 
     def _give(self, event: _ffi.Event) -> None:
         known = self._receivers.get(event.tag)

@@ -30,8 +30,10 @@ from double import (
 
 from inferencekey import (
     AsyncEndpoint,
+    InternalError,
     TextResult,
     Timeouts,
+    _ffi,
 )
 from inferencekey._async.operation import AsyncOperation
 from inferencekey._async.port import Port
@@ -311,6 +313,83 @@ def test_what_a_receiver_fails_at_keeps_nothing_from_the_others(
     monkeypatch.setattr(AsyncOperation, "receive", fail)
     with Double(echo) as double:
         asyncio.run(main(async_endpoint(double)))
+
+
+def test_a_port_that_fails_ends_what_waits_for_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call gets an error of its own, the loop none; its next call works."""
+    take, told = _ffi.Queue.take, []
+
+    def fail(queue: _ffi.Queue, came: list[_ffi.Event], wait_ms: int = 0) -> bool:
+        raise InternalError("the queue is broken", hint="report it")
+
+    async def main(double: Double) -> None:
+        bot = async_endpoint(double)
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: told.append(what))
+        stream = await bot.generate_text_stream(prompt="hang")
+        await stream.__anext__()
+        calls = [bot.generate_text(prompt="hang") for _ in range(2)]
+        items = bot.map(["hang", "hang"]).__anext__()
+        tasks = [asyncio.ensure_future(call) for call in (*calls, items, stream.__anext__())]
+        await asyncio.to_thread(double.journal.wait_for_requests, 5)
+        monkeypatch.setattr(_ffi.Queue, "take", fail)
+        ring.set()
+        errors = await asyncio.gather(*tasks, return_exceptions=True)
+        monkeypatch.setattr(_ffi.Queue, "take", take)
+        assert [type(error) for error in errors] == [InternalError] * 4
+        assert len({id(error) for error in errors}) == 4
+        operations = [error.operation for error in errors if isinstance(error, InternalError)]
+        assert operations == ["generate_text", "generate_text", "map", "generate_text_stream"]
+        assert (await bot.generate_text(prompt="on")).text == "on"
+        assert not told
+
+    def one_rings(request: Request) -> Any:
+        if request.json()["messages"][0]["content"] == "hang":
+            return [
+                chunked_head(),
+                chunk(frames(delta("Hel"))),
+                Until(ring),
+                chunk(b": more"),
+                HANG,
+            ]
+        return echo(request)
+
+    ring = threading.Event()
+    with Double(one_rings) as double:
+        asyncio.run(main(double))
+
+
+GOES_ON_IN_A_CHILD = """
+async def main():
+    call = asyncio.ensure_future(bot.generate_text(prompt="wait"))
+    item = asyncio.ensure_future(bot.map(["wait"]).__anext__())
+    await asyncio.sleep(0)
+    child = os.fork()
+    if not child:
+        errors = await asyncio.gather(call, item, return_exceptions=True)
+        told = [f"{error.operation}: it was begun before the fork of this process"
+                for error in errors if type(error) is ForkedError and error.hint]
+        os._exit(7 if told == [str(error) for error in errors] else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert (await bot.generate_text(prompt="go")).text == "go"
+    assert [(await one).text for one in (call, item)] == ["wait"] * 2
+asyncio.run(main())
+print("done")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_loop_that_goes_on_in_a_forked_child_is_told() -> None:
+    """What it awaited is the parent's, and is still answered there."""
+    gone = threading.Event()
+
+    def wait(request: Request) -> Any:
+        if request.json()["messages"][0]["content"] == "go":
+            gone.set()
+            return echo(request)
+        return [Until(gone), echo(request)]
+
+    with Double(wait) as double:
+        assert run(PROGRAM + GOES_ON_IN_A_CHILD, double.url) == (0, "done\n", "")
 
 
 COLLECTED = """
