@@ -75,14 +75,14 @@ impl Context {
         is_meant: &(dyn Fn(&Workload) -> bool + Send + Sync),
         call: &Call,
     ) -> Result<Vec<Workload>, Error> {
-        let mut found: Vec<Workload> = Vec::new();
+        let (mut found, mut ids) = (Vec::new(), HashSet::new());
         let mut unusable = false;
         let seen = self
             .read_pages(call, wanted, |text| {
                 let workload = Workload::read(text);
                 unusable |= workload.is_none() && list::is_unusable(text, slug);
                 let meant = workload.filter(|workload| is_meant(workload));
-                found.extend(meant.filter(|new| found.iter().all(|old| old.id != new.id)));
+                found.extend(meant.filter(|new| ids.insert(new.id.clone())));
                 false
             })
             .await?;
