@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::walk::{Step, Walk};
+use super::walk::{MOST_OPEN, Step, Walk};
 use crate::json::{self, Entries, Field, Node};
 
 /// A workload has about so many.
@@ -167,6 +167,7 @@ pub(crate) fn read<'a>(body: &'a [u8], wanted: Wanted<'_>) -> Result<Page<'a>, S
         }
     }
     match text.trim_start().as_bytes().first() {
+        _ if walk.is_too_deep() => Err(too_deep(MOST_OPEN)),
         _ if !walk.is_over() => Err(why_no_json(text)),
         Some(b'[') => Ok(Page { elements: reading.list.finish()?, rest: Rest::Nothing }),
         Some(b'n') => Ok(Page { elements: Vec::new(), rest: Rest::Nothing }),
@@ -176,6 +177,10 @@ pub(crate) fn read<'a>(body: &'a [u8], wanted: Wanted<'_>) -> Result<Page<'a>, S
 }
 
 const NO_LIST: &str = "neither a list nor an object with one";
+
+fn too_deep(most: usize) -> String {
+    format!("nested deeper than {most}")
+}
 
 fn why_no_json(text: &str) -> String {
     match serde_json::from_str::<IgnoredAny>(text) {
@@ -268,7 +273,7 @@ impl<'a> List<'a> {
     /// An odd sibling of workloads is passed over; without any workload it is the answer itself that is odd.
     fn finish(self) -> Result<Vec<&'a str>, String> {
         match self.is_deep && !self.has_object {
-            true => Err(format!("nested deeper than {}", json::MAX_DEPTH)),
+            true => Err(too_deep(json::MAX_DEPTH)),
             false => Ok(self.elements),
         }
     }
@@ -350,6 +355,18 @@ mod tests {
         assert_eq!(page.elements, [r#"{"slug":"a\u002db","id":"1"}"#]);
         let workload = Workload::read(page.elements[0]).expect("a workload");
         assert_eq!((workload.id.as_str(), workload.slug.as_str()), ("1", "a-b"));
+    }
+
+    #[test]
+    fn brackets_without_end_are_not_remembered() {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let sibling =
+                |depth: usize| format!("[{{}},{}0{}]", open.repeat(depth), close.repeat(depth));
+            assert!(page(&sibling(MOST_OPEN - 1)).is_ok());
+            for body in [sibling(MOST_OPEN), open.repeat(MOST_OPEN + 1)] {
+                assert_eq!(page(&body), Err(too_deep(MOST_OPEN)));
+            }
+        }
     }
 
     #[test]

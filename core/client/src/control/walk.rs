@@ -9,6 +9,10 @@ use std::ops::Range;
 
 use super::alike::Model;
 
+/// A byte is remembered of each bracket that is open, and hosts are not to run out of memory. Odd siblings of a workload may be
+/// nested deeper than what anybody reads.
+pub(super) const MOST_OPEN: usize = 1 << 16;
+
 /// What has been passed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -83,6 +87,11 @@ impl Walk {
     /// Was that a whole JSON text?
     pub(super) fn is_over(&self) -> bool {
         matches!(self.next, Next::Blank)
+    }
+
+    /// Did it end because more than [`MOST_OPEN`] brackets were open?
+    pub(super) fn is_too_deep(&self) -> bool {
+        self.open.len() > MOST_OPEN
     }
 
     /// So many bytes were taken out in front of the element that is being passed.
@@ -201,6 +210,9 @@ impl Walk {
         };
         if let b'{' | b'[' = first {
             self.open.push(first);
+            if self.is_too_deep() {
+                return Some(self.give_up());
+            }
         }
         Some(self.go_on(next))
     }
