@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use crate::error::{Error, code};
 
+/// The field of a workload, and of its spec, that has the ceiling.
+pub(super) const POLICY_CONFIG: &str = "execution_policy_config";
 const KEY: &str = "max_hourly_cost_usd";
 /// Objects of a policy's config that may have a ceiling of their own. The lowest one counts.
 const PLACES: [&[&str]; 3] = [&[], &["workers", "cloud_pool"], &["cloud_pool"]];
@@ -29,7 +31,7 @@ impl Ceilings {
 
 /// The ceiling of a live workload, or of the body that creates one.
 pub(crate) fn ceiling<'a>(get: impl Fn(&str) -> Option<&'a Value>) -> Option<f64> {
-    get("execution_policy_config").and_then(ceiling_of)
+    get(POLICY_CONFIG).and_then(ceiling_of)
 }
 
 /// The ceiling in a policy's config.
@@ -46,7 +48,7 @@ fn above(ceiling: f64, limit: f64, slug: &str) -> Error {
         "workload `{slug}` may cost {ceiling} USD an hour, and `{KEY}` allows {limit}; nothing was changed"
     );
     let mut error = Error::invalid(KEY, &words)
-        .hint(format!("lower `execution_policy_config.{KEY}` in the spec, or allow more"));
+        .hint(format!("lower `{POLICY_CONFIG}.{KEY}` in the spec, or allow more"));
     error.code = code::COST_ABOVE_LIMIT;
     error
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::command;
 use super::compare::{self, Change};
-use super::cost::{self, Ceilings};
+use super::cost::{self, Ceilings, POLICY_CONFIG};
 use super::list::Fields;
 use super::mark::unmarked;
 use crate::spec::WorkloadSpec;
@@ -37,7 +37,7 @@ pub(crate) fn compare(spec: &WorkloadSpec, live: &Fields) -> Drift {
     comparison.text("gpu_resource_id", spec.gpu_resource_id.as_deref());
     comparison.policy(spec.execution_policy.as_deref(), spec.execution_policy_config.as_ref());
     let before = cost::ceiling(|key| live.get(key));
-    let after = match comparison.patch.get("execution_policy_config") {
+    let after = match comparison.patch.get(POLICY_CONFIG) {
         Some(written) => cost::ceiling_of(written),
         None => before,
     };
@@ -88,7 +88,7 @@ fn unmanaged(spec: &WorkloadSpec, live: &Fields) -> usize {
         count("worker_id", spec.worker_id.is_some(), None),
         count("gpu_resource_id", spec.gpu_resource_id.is_some(), None),
         count("execution_policy", spec.execution_policy.is_some(), None),
-        count("execution_policy_config", policy_config.is_some(), policy_config),
+        count(POLICY_CONFIG, policy_config.is_some(), policy_config),
     ]
     .into_iter()
     .sum()
@@ -177,15 +177,18 @@ impl Comparison<'_> {
     /// Kind and config of a policy travel together; a config of another kind is never merged into.
     fn policy(&mut self, kind: Option<&str>, config: Option<&Object>) {
         const KIND: &str = "execution_policy";
-        const CONFIG: &str = "execution_policy_config";
         let live_kind = self.live.get(KIND).and_then(Value::as_str);
         let kind_changed = kind.is_some() && kind != live_kind;
         let differences = match config {
             // Written without the live one, whatever that holds.
             Some(config) if kind_changed => {
-                vec![Change::new(CONFIG, self.live.get(CONFIG), &Value::Object(config.clone()))]
+                vec![Change::new(
+                    POLICY_CONFIG,
+                    self.live.get(POLICY_CONFIG),
+                    &Value::Object(config.clone()),
+                )]
             }
-            Some(config) => self.inside(CONFIG, config),
+            Some(config) => self.inside(POLICY_CONFIG, config),
             None => Vec::new(),
         };
         self.text(KIND, kind);
@@ -199,9 +202,9 @@ impl Comparison<'_> {
         if let Some(config) = config {
             let whole = match kind_changed {
                 true => Value::Object(config.clone()),
-                false => self.merged(CONFIG, config),
+                false => self.merged(POLICY_CONFIG, config),
             };
-            self.patch.insert(CONFIG.to_owned(), whole);
+            self.patch.insert(POLICY_CONFIG.to_owned(), whole);
         }
     }
 
