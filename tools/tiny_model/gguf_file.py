@@ -21,7 +21,7 @@ CHAT_TEMPLATE = (
 
 
 def write(path: Path, params: dict[str, jax.Array], shape: Shape, tokenizer: Tokenizer) -> None:
-    """Write `path`. Matrices are F16 (Q8_0 breaks batched prefill in mistralrs), norms F32."""
+    """Write `path`. Matrices are F16 (quantize.py makes them smaller), norms F32."""
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("inferencekey-tiny")
     writer.add_description("A documentation parrot: recites the InferenceKey SDK's own docs.")

@@ -1,4 +1,4 @@
-"""Train the bundled text model and write its GGUF: `python tools/tiny_model/train.py`.
+"""Train the bundled text model and write it as F16 GGUF: `python tools/tiny_model/train.py`.
 
 README.md says what has to be the same for the same file to come out, and how long it takes.
 """
@@ -22,7 +22,7 @@ from rows import Rows
 SEED = 20_260
 ROWS, LENGTH = 8, 256
 PEAK_RATE, WEIGHT_DECAY = 2e-3, 0.05
-DEFAULT_OUT = corpus_files.ROOT / "inferencekey/local/models/inferencekey-tiny.gguf"
+DEFAULT_OUT = corpus_files.ROOT / "build/inferencekey-tiny-f16.gguf"
 
 
 def loss(params: llama.Params, shape: llama.Shape, batch: tuple[jax.Array, ...]) -> jax.Array:
@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2000, help="optimisation steps")
     parser.add_argument("--every", type=int, default=200, help="write the file every so many steps")
     args = parser.parse_args()
+    args.out.parent.mkdir(parents=True, exist_ok=True)
 
     corpus = corpus_files.load()
     shape = llama.Shape()

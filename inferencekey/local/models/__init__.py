@@ -17,7 +17,7 @@ class BundledModel:
 
 
 TEXT = BundledModel("inferencekey-tiny", _HERE / "inferencekey-tiny.gguf")
-"""Text, llama architecture, F16 GGUF: runs in the bundled engine and in `llama-server`."""
+"""Text, llama architecture, Q4_0 GGUF: runs in the bundled engine and in `llama-server`."""
 
 EMBEDDING = BundledModel("inferencekey-tiny-embed", _HERE / "inferencekey-tiny-embed")
 """Embeddings, Qwen3-Embedding shape, safetensors: runs in the bundled engine."""
