@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..models import BUNDLED
 from .answers import Usage
 from .bodies import ChatRequest
 from .errors import BadRequest, CannotLoad, ModelFailed
@@ -66,6 +67,9 @@ def load(path: Path, *, temperature: float) -> Model:
     # Read when the library is first imported: errors without a Rust backtrace, log without chatter.
     os.environ["RUST_BACKTRACE"] = "0"
     os.environ.setdefault("RUST_LOG", "warn")
+    if path in {model.path for model in BUNDLED.values()}:
+        # Their steps are too short to be shared: threads wait for each other longer than they work.
+        os.environ.setdefault("RAYON_NUM_THREADS", "1")
     try:
         import mistralrs
     except ImportError as cause:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -32,6 +34,30 @@ def test_a_gguf_is_served_under_its_file_name(tmp_path: Path) -> None:
     copy = shutil.copy(TEXT.path, tmp_path / "my model.gguf")
     with running("--model", str(copy)) as engine:
         assert engine.chat("Hola").json["model"] == "my model"
+
+
+@pytest.mark.parametrize(
+    ("bundled", "given", "threads"),
+    [(True, None, "1"), (True, "3", "3"), (False, None, None)],
+    ids=["a bundled model", "somebody chose", "a model of the user"],
+)
+def test_a_bundled_model_computes_on_one_thread(
+    tmp_path: Path, bundled: bool, given: str | None, threads: str | None
+) -> None:
+    """More only wait for each other, and on a busy machine an answer takes seconds."""
+    path = TEXT.path if bundled else shutil.copy(TEXT.path, tmp_path)
+    program = (
+        "import os, sys; from pathlib import Path; from inferencekey.local.engine import runner; "
+        "runner.load(Path(sys.argv[1]), temperature=0.0); print(os.getenv('RAYON_NUM_THREADS'))"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "RAYON_NUM_THREADS"}
+    if given:
+        environment["RAYON_NUM_THREADS"] = given
+    command = [sys.executable, "-c", program, str(path)]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True, timeout=EXIT_LIMIT
+    )
+    assert done.stdout.strip() == str(threads)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
