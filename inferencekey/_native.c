@@ -5,14 +5,18 @@
 
 #define BYTES(text) (const uint8_t *)(text)
 
+// Handles that one thread may take out while another is in a call with them: Python's lock is held by neither. What was
+// taken out is NULL, and what was freed meanwhile is found out by the library.
+#define HANDLE(place) __atomic_load_n(&(place), __ATOMIC_ACQUIRE)
+#define TAKE_OUT(place) __atomic_exchange_n(&(place), NULL, __ATOMIC_ACQ_REL)
+
 static void ikey_py_drop(ikey_py_held *held)
 {
-    ikey_event_free(held->event);
-    ikey_error_free(held->error);
-    ikey_op_free(held->op);
-    ikey_queue_free(held->queue);
-    ikey_client_free(held->client);
-    *held = (ikey_py_held){0};
+    ikey_event_free(TAKE_OUT(held->event));
+    ikey_error_free(TAKE_OUT(held->error));
+    ikey_op_free(TAKE_OUT(held->op));
+    ikey_queue_free(TAKE_OUT(held->queue));
+    ikey_client_free(TAKE_OUT(held->client));
 }
 
 static void ikey_py_drop_left(ikey_py_held **places)
@@ -65,6 +69,7 @@ static void ikey_py_view_error(ikey_py_held *given)
 static void ikey_py_view_event(ikey_py_held *given)
 {
     const uint8_t *bytes = NULL;
+    given->raw_length = 0;
     ikey_event_kind(given->event, &given->kind, NULL);
     given->is_last = given->kind == IKEY_EVENT_END || given->kind == IKEY_EVENT_ERROR;
     ikey_event_head(given->event, &bytes, &given->head_length, NULL);
@@ -155,13 +160,12 @@ static int32_t ikey_py_op_submit(ikey_py_held *client, const char *name, size_t 
 
 static int32_t ikey_py_op_next(ikey_py_held *op, int32_t timeout_ms, ikey_py_held *given)
 {
-    return ikey_py_view(given, ikey_op_next(op->op, timeout_ms, &given->event, &given->error));
+    return ikey_py_view(given, ikey_op_next(HANDLE(op->op), timeout_ms, &given->event, &given->error));
 }
 
 static void ikey_py_op_free(ikey_py_held *op)
 {
-    ikey_op_free(op->op);
-    op->op = NULL;
+    ikey_op_free(TAKE_OUT(op->op));
 }
 
 static int32_t ikey_py_op_first(ikey_py_held *client, const char *name, size_t name_length, const char *request,
@@ -194,20 +198,20 @@ static int32_t ikey_py_queue_submit(ikey_py_held *queue, ikey_py_held *client, c
                                     const char *request, size_t request_length, uint64_t tag, ikey_py_held *given,
                                     int32_t *due_ms)
 {
-    int32_t status = ikey_queue_submit(queue->queue, client->client, BYTES(name), name_length, BYTES(request),
+    int32_t status = ikey_queue_submit(HANDLE(queue->queue), client->client, BYTES(name), name_length, BYTES(request),
                                        request_length, NULL, tag, &given->error);
-    ikey_queue_due(queue->queue, due_ms, NULL);
+    ikey_queue_due(HANDLE(queue->queue), due_ms, NULL);
     return ikey_py_view(given, status);
 }
 
 static void ikey_py_queue_cancel(ikey_py_held *queue, uint64_t tag)
 {
-    ikey_queue_cancel(queue->queue, tag, NULL);
+    ikey_queue_cancel(HANDLE(queue->queue), tag, NULL);
 }
 
 static void ikey_py_queue_pause(ikey_py_held *queue, uint64_t tag, int32_t paused)
 {
-    ikey_queue_pause(queue->queue, tag, paused, NULL);
+    ikey_queue_pause(HANDLE(queue->queue), tag, paused, NULL);
 }
 
 // An end right behind the event before it, of the same operation: both are one.
@@ -227,8 +231,8 @@ static int32_t ikey_py_queue_take(ikey_py_held *queue, int32_t timeout_ms, ikey_
     size_t count = 0;
     ikey_py_drop_left(places);
     *filled = 0;
-    int32_t status = ikey_queue_take(queue->queue, timeout_ms, IKEY_PY_PLACES, events, &count, &places[0]->error);
-    ikey_queue_due(queue->queue, due_ms, NULL);
+    int32_t status = ikey_queue_take(HANDLE(queue->queue), timeout_ms, IKEY_PY_PLACES, events, &count, &places[0]->error);
+    ikey_queue_due(HANDLE(queue->queue), due_ms, NULL);
     if (status < 0) {
         return ikey_py_view(places[0], status);
     }

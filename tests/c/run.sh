@@ -20,6 +20,7 @@ ownership   plain memcheck asan
 callbacks   plain memcheck asan tsan
 threads     plain memcheck asan tsan
 forked      plain memcheck asan
+native      plain memcheck asan tsan
 throwing    plain
 failing     plain
 panics                     asan tsan
