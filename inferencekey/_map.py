@@ -66,6 +66,8 @@ class TextMap(Iterator[Item], Closing):
 
     def _next(self) -> Item:
         window = self._window
+        # A repeat waits until its notice is taken, and prompts may take long.
+        self._receive(wait_ms=0)
         while not (self._is_closed or window.is_over):
             can_draw = window.has_room
             if can_draw:

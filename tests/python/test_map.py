@@ -32,6 +32,7 @@ from inferencekey import (
     RetryPolicy,
     TextMap,
     ValidationError,
+    _ffi,
 )
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -692,6 +693,39 @@ def test_a_long_map_keeps_nothing_of_what_it_gave() -> None:
 
     with Double(echo) as double:
         asyncio.run(main(double))
+
+
+def test_a_repeat_that_is_due_goes_on_before_another_prompt_is_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The iterable may keep the caller waiting for it."""
+    has_item = threading.Event()
+    answers = iter([[Until(has_item), LIMITED], echo])
+
+    def limit(request: Request) -> Any:
+        answer = next(answers) if asked(request) == "a" else echo
+        return answer(request) if callable(answer) else answer
+
+    def repeated(double: Double) -> bool:
+        return [asked(request) for request in double.journal.requests].count("a") == 2
+
+    def prompts(double: Double) -> Iterator[str]:
+        yield from "ab"
+        double.journal.wait_for(lambda _: repeated(double))
+        yield "c"
+
+    take, waits = _ffi.Queue.take, iter([10_000])
+
+    def take_notice(queue: _ffi.Queue, came: list[_ffi.Event], wait_ms: int = 0) -> bool:
+        return take(queue, came, next(waits, wait_ms))
+
+    with Double(limit) as double:
+        items = endpoint(double).map(prompts(double), concurrency=2, ordered=False)
+        assert next(items).text == "b"
+        # The notice comes while the caller has something else to do.
+        has_item.set()
+        monkeypatch.setattr(_ffi.Queue, "take", take_notice)
+        assert sorted(item.text for item in items) == ["a", "c"]
 
 
 FORKED = """
