@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import copy
-import gc
 import pickle
-import signal
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
 import pytest
 from aio import blocking
-from child import run, running
 from clients import async_endpoint, completion, endpoint
-from double import HANG, Connection, Double, Pause, Request, Step, Until, answer
+from double import HANG, Double, Pause, Request, Step, Until, answer
+from mapped import LIMITED, asked, echo, hang, left, texts
 
 import inferencekey
 from inferencekey import (
-    AsyncTextMap,
     ConfigurationError,
     MapResult,
     RateLimited,
     Retry,
     RetryPolicy,
-    TextMap,
     ValidationError,
-    _ffi,
 )
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
-
-LIMITED = answer({"error": {"code": "rate_limited"}}, 429, {"retry-after": "0"})
 
 
 Bot = Callable[..., Any]
@@ -51,42 +43,10 @@ def bot(request: pytest.FixtureRequest) -> Bot:
     return lambda double, **options: blocking(async_endpoint(double, **options))
 
 
-def asked(request: Request) -> str:
-    """The prompt of a request."""
-    text: str = request.json()["messages"][0]["content"]
-    return text
-
-
-def echo(request: Request) -> bytes:
-    """The prompt as the answer."""
-    return answer(completion(asked(request)))
-
-
-def texts(number: int) -> list[str]:
-    """So many prompts."""
-    return [f"p{index}" for index in range(number)]
-
-
-def hang(request: Request) -> Any:
-    """No answer to a prompt that asks for none."""
-    return [HANG] if asked(request).startswith("hang") else echo(request)
-
-
 def first_then_hang() -> Iterator[str]:
     """A prompt with an answer, and others without."""
     yield "p0"
     yield from (f"hang {number}" for number in count())
-
-
-def left(double: Double) -> None:
-    """Waits until the double has seen the end of every request that hangs, of which there are."""
-
-    def hanging() -> list[Connection]:
-        connections = [one for one in double.journal.connections if one.requests]
-        return [one for one in connections if asked(one.requests[-1]).startswith("hang")]
-
-    double.journal.wait_for(lambda journal: bool(hanging()))
-    assert all(connection.closed.wait(5) for connection in hanging())
 
 
 def test_every_prompt_gets_its_answer(bot: Bot) -> None:
@@ -438,149 +398,6 @@ def test_an_error_of_a_map_keeps_its_place_in_a_pickle(bot: Bot) -> None:
     assert (twin.index, twin.prompt, twin.status) == (0, "a", 500)
 
 
-def test_one_thread_at_a_time_iterates() -> None:
-    """The second gets an error, and the first goes on."""
-    held = threading.Event()
-    with Double(lambda request: [Until(held), echo(request)]) as double:
-        items: TextMap[MapResult] = endpoint(double).map(texts(2))
-        first: list[str] = []
-        thread = threading.Thread(target=lambda: first.append(next(items).text))
-        thread.start()
-        double.journal.wait_for_requests(2)
-        with pytest.raises(ValidationError, match="one thread at a time"):
-            next(items)
-        held.set()
-        thread.join(5)
-        assert first == ["p0"]
-        assert [item.text for item in items] == ["p1"]
-
-
-def test_another_thread_may_close_it() -> None:
-    """The one that iterates sees the end."""
-    with Double(hang) as double:
-        items = endpoint(double).map(["hang 0", "hang 1"])
-        ended: list[list[MapResult]] = []
-        thread = threading.Thread(target=lambda: ended.append(list(items)))
-        thread.start()
-        double.journal.wait_for_requests(2)
-        items.close()
-        thread.join(5)
-        assert ended == [[]]
-        left(double)
-
-
-def test_one_task_at_a_time_iterates_in_the_loop_where_it_was_begun() -> None:
-    """The second gets an error, and the first goes on."""
-    held = threading.Event()
-
-    async def main(double: Double, items: AsyncTextMap[MapResult]) -> str:
-        first = asyncio.ensure_future(items.__anext__())
-        await asyncio.to_thread(double.journal.wait_for_requests, 2)
-        with pytest.raises(ValidationError, match="one task at a time"):
-            await items.__anext__()
-        held.set()
-        return (await first).text
-
-    async def read_on(items: AsyncTextMap[MapResult]) -> None:
-        with pytest.raises(ValidationError, match="another event loop"):
-            await items.__anext__()
-
-    with Double(lambda request: [Until(held), echo(request)]) as double:
-        items = async_endpoint(double).map(texts(2))
-        assert asyncio.run(main(double, items)) == "p0"
-        asyncio.run(read_on(items))
-
-
-def test_prompts_may_come_from_an_async_iterable() -> None:
-    """Without an end, and in need of the answers to what it gave before."""
-    heard: asyncio.Queue[str] = asyncio.Queue()
-    ended: list[bool] = []
-
-    async def conversation() -> AsyncIterator[str]:
-        try:
-            yield "0"
-            while True:
-                yield str(int(await heard.get()) + 1)
-        finally:
-            ended.append(True)
-
-    async def main(double: Double) -> list[str]:
-        seen = []
-        async with async_endpoint(double).map(conversation(), concurrency=3) as items:
-            async for item in items:
-                seen.append(item.text)
-                if len(seen) == 5:
-                    break
-                heard.put_nowait(item.text)
-        await asyncio.sleep(0)
-        assert ended == [True]
-        return seen
-
-    with Double(echo) as double:
-        assert asyncio.run(main(double)) == ["0", "1", "2", "3", "4"]
-
-
-def test_what_an_async_iterable_raises_comes_out_behind_what_it_gave() -> None:
-    """Unchanged; and nobody complains about an exception that was never retrieved."""
-
-    async def prompts() -> AsyncIterator[str]:
-        yield "a"
-        raise ZeroDivisionError
-
-    async def main(double: Double) -> list[str]:
-        items = async_endpoint(double).map(prompts())
-        seen = [(await items.__anext__()).text]
-        with pytest.raises(ZeroDivisionError):
-            await items.__anext__()
-        return seen
-
-    with Double(echo) as double:
-        assert asyncio.run(main(double)) == ["a"]
-
-
-def test_an_iterable_that_fails_when_nobody_asks_any_more_is_not_complained_about() -> None:
-    """The loop would say that an exception was never retrieved."""
-    complaints: list[object] = []
-
-    async def main(double: Double) -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, found: complaints.append(found))
-        left, failed = asyncio.Event(), asyncio.Event()
-
-        async def prompts() -> AsyncIterator[str]:
-            yield "p0"
-            await left.wait()
-            failed.set()
-            raise ZeroDivisionError
-
-        items = async_endpoint(double).map(prompts())
-        assert (await items.__anext__()).text == "p0"
-        left.set()
-        await failed.wait()
-        await items.aclose()
-        del items
-        gc.collect()
-
-    with Double(echo) as double:
-        asyncio.run(main(double))
-    assert complaints == []
-
-
-def test_an_async_iterable_runs_in_one_task() -> None:
-    """A timeout around its `yield`s ends what it waits for, as in a plain `async for`."""
-
-    async def prompts() -> AsyncIterator[str]:
-        task = asyncio.current_task()
-        for text in ["a", "b", "c"]:
-            assert asyncio.current_task() is task
-            yield text
-
-    async def main(double: Double) -> list[str]:
-        return [item.text async for item in async_endpoint(double).map(prompts())]
-
-    with Double(echo) as double:
-        assert asyncio.run(main(double)) == ["a", "b", "c"]
-
-
 class Countdown:
     """An iterator that is no iterable."""
 
@@ -630,191 +447,3 @@ def test_after_an_error_what_would_never_be_given_ends_on_the_wire(bot: Bot, ord
         with pytest.raises(ValidationError):
             list(bot(double).map(["first", "bad", "hang 0", "hang 1"], ordered=ordered))
         released.result(20)
-
-
-@pytest.mark.parametrize("is_async", [True, False])
-def test_a_task_that_is_cancelled_ends_its_requests_on_the_wire(is_async: bool) -> None:
-    """And draws no more, also where it waits for a prompt."""
-
-    async def prompts() -> AsyncIterator[str]:
-        for text in ["hang 0", "hang 1"]:
-            yield text
-        await asyncio.Event().wait()
-
-    async def main(double: Double) -> None:
-        given = prompts() if is_async else ["hang 0", "hang 1"]
-        items = async_endpoint(double).map(given)
-        task = asyncio.ensure_future(items.__anext__())
-        await asyncio.to_thread(double.journal.wait_for_requests, 2)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await asyncio.to_thread(left, double)
-        with pytest.raises(StopAsyncIteration):
-            await items.__anext__()
-
-    with Double(hang) as double:
-        asyncio.run(main(double))
-
-
-def test_a_dropped_map_leaves_neither_requests_nor_tasks() -> None:
-    """Although it was waiting for a prompt when it was left."""
-
-    async def prompts() -> AsyncIterator[str]:
-        yield "p0"
-        yield "hang"
-        await asyncio.Event().wait()
-
-    async def main(double: Double) -> None:
-        async for _ in async_endpoint(double).map(prompts()):
-            break
-        await asyncio.to_thread(left, double)
-        # asyncio closes the caller's generator in a task of its own, when it comes to that.
-        while asyncio.all_tasks() != {asyncio.current_task()}:
-            await asyncio.sleep(0)
-
-    with Double(hang) as double:
-        asyncio.run(main(double))
-
-
-def test_a_long_map_keeps_nothing_of_what_it_gave() -> None:
-    """Neither it nor its loop: a map may run for days."""
-    from inferencekey._async.port import port
-
-    async def main(double: Double) -> None:
-        items = async_endpoint(double).map(texts(100), concurrency=5)
-        async for item in items:
-            requests, window = items._requests, items._window
-            assert requests is not None
-            kept = (requests._sent, window._sent, window._arrived, port("test")._receivers)
-            assert max(len(one) for one in kept) <= 5, item.text
-        assert item.text == texts(100)[-1]
-        assert not any(kept)
-
-    with Double(echo) as double:
-        asyncio.run(main(double))
-
-
-def test_a_repeat_that_is_due_goes_on_before_another_prompt_is_drawn(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The iterable may keep the caller waiting for it."""
-    has_item = threading.Event()
-    answers = iter([[Until(has_item), LIMITED], echo])
-
-    def limit(request: Request) -> Any:
-        answer = next(answers) if asked(request) == "a" else echo
-        return answer(request) if callable(answer) else answer
-
-    def repeated(double: Double) -> bool:
-        return [asked(request) for request in double.journal.requests].count("a") == 2
-
-    def prompts(double: Double) -> Iterator[str]:
-        yield from "ab"
-        double.journal.wait_for(lambda _: repeated(double))
-        yield "c"
-
-    take, waits = _ffi.Queue.take, iter([10_000])
-
-    def take_notice(queue: _ffi.Queue, came: list[_ffi.Event], wait_ms: int = 0) -> bool:
-        return take(queue, came, next(waits, wait_ms))
-
-    with Double(limit) as double:
-        items = endpoint(double).map(prompts(double), concurrency=2, ordered=False)
-        assert next(items).text == "b"
-        # The notice comes while the caller has something else to do.
-        has_item.set()
-        monkeypatch.setattr(_ffi.Queue, "take", take_notice)
-        assert sorted(item.text for item in items) == ["a", "c"]
-
-
-FORKED = """
-url, = ARGS
-bot = DataClient(base_url=url, project="acme", api_key=API_KEY).endpoint("bot")
-begun, fresh = bot.map(["a", "b", "c"], concurrency=1), bot.map(["d"])
-assert next(begun).text == "a"
-child = os.fork()
-if not child:
-    try:
-        next(begun)
-    except ForkedError as error:
-        assert error.operation == "map" and error.hint
-        begun.close()
-        assert [item.text for item in fresh] == ["d"]
-        os._exit(7)
-    os._exit(1)
-assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-assert [item.text for item in [*begun, *fresh]] == ["b", "c", "d"]
-print("done")
-"""
-
-
-def test_a_map_that_was_begun_before_a_fork_is_refused_in_the_child() -> None:
-    """The parent's goes on; one that was not begun works in both."""
-    with Double(echo) as double:
-        assert run(FORKED, double.url) == (0, "done\n", "")
-
-
-INTERRUPTED = {
-    "blocking": """
-bot = DataClient(base_url=ARGS[0], project="acme", api_key=API_KEY).endpoint("bot")
-try:
-    print("ready", flush=True)
-    list(bot.map(f"hang {n}" for n in range(10**9)))
-except KeyboardInterrupt:
-    print("interrupted", flush=True)
-""",
-    "async": """
-import asyncio
-bot = AsyncDataClient(base_url=ARGS[0], project="acme", api_key=API_KEY).endpoint("bot")
-async def main():
-    async for _ in bot.map(f"hang {n}" for n in range(10**9)):
-        pass
-try:
-    print("ready", flush=True)
-    asyncio.run(main())
-except KeyboardInterrupt:
-    print("interrupted", flush=True)
-""",
-}
-
-
-@pytest.mark.parametrize("program", INTERRUPTED.values(), ids=INTERRUPTED)
-def test_ctrl_c_ends_a_map(program: str) -> None:
-    """With 32 requests on their way, all of which end."""
-    with (
-        Double(hang) as double,
-        running(f"ARGS = {(double.url,)!r}\n{program}input()") as process,
-    ):
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        double.journal.wait_for_requests(32)
-        process.send_signal(signal.SIGINT)
-        assert process.stdout.readline() == "interrupted\n"
-        # The process lives on.
-        left(double)
-        assert len(double.journal.requests) == 32
-
-
-THREADS = """
-bot = DataClient(base_url=ARGS[0], project="acme", api_key=API_KEY).endpoint("bot")
-def threads():
-    return len(os.listdir("/proc/self/task"))
-most = 0
-for item in bot.map((str(n) for n in range(300)), concurrency=64):
-    most = max(most, threads())
-assert most == 2, most
-deadline = time.monotonic() + 5
-while threads() > 1:
-    assert time.monotonic() < deadline, "a thread is left"
-    time.sleep(0.01)
-open_map = bot.map((str(n) for n in range(300)), concurrency=64)
-next(open_map)
-print("done")
-"""
-
-
-def test_a_map_takes_one_thread_which_ends_with_it() -> None:
-    """However many requests are on their way; one that is open at the end holds nobody up."""
-    with Double(echo) as double:
-        assert run(THREADS, double.url, flags=("-W", "error")) == (0, "done\n", "")
