@@ -114,8 +114,12 @@ impl Intake {
         }
     }
 
-    /// Reads a row that will stand at the place `at`. What is odd about it is left to be told by the reader.
+    /// Reads a row that will stand at the place `at`. What is odd about it is left to be told by the reader, and so are more
+    /// rows than inputs: very small ones would take more memory here than they are long.
     fn take(&mut self, row: &[u8], at: usize) -> bool {
+        if self.arrived.rows.len() >= self.inputs {
+            return false;
+        }
         let values = &mut self.arrived.values;
         let start = values.len();
         // A number takes two bytes at least: itself and its comma.
@@ -320,6 +324,16 @@ mod tests {
                     assert_eq!(whole, body.trim_start_matches('\u{feff}').as_bytes());
                 }
             }
+        }
+    }
+
+    #[test]
+    fn no_more_rows_are_taken_than_are_expected() {
+        let body = format!(r#"{{"data":[{}{{}}]}}"#, r#"{"embedding":[1]},"#.repeat(1000));
+        for inputs in [1, 7] {
+            let (_, lists, whole, read) = taken(body.as_bytes(), 64, inputs);
+            assert_eq!((lists, whole), (inputs, body.clone().into_bytes()));
+            assert_eq!(read, untouched(body.as_bytes(), inputs));
         }
     }
 
