@@ -109,10 +109,11 @@ class Port:
     def _fail(self, error: InferenceKeyError) -> None:
         """Tells everybody who waits, once; the loop's next call gets another port."""
         loop = self._loop()
-        # In a child that goes on with the loop, what the loop waits with is the parent's too.
-        if loop is not None and self.forks == _ffi.forks:
+        # Not in a child that goes on with the loop, where what the loop waits with is the parent's
+        # too; and not a second time, by a timer: another port may have the descriptor by then.
+        if loop is not None and _ports.get(loop) is self:
             loop.remove_reader(self._queue.descriptor)
-            _ports.pop(loop, None)
+            del _ports[loop]
         self.close()
         receivers, self._receivers = self._receivers, {}
         for known in receivers.values():

@@ -36,7 +36,7 @@ from inferencekey import (
     _ffi,
 )
 from inferencekey._async.operation import AsyncOperation
-from inferencekey._async.port import Port
+from inferencekey._async.port import Port, port
 
 PROGRAM = """
 import asyncio
@@ -264,10 +264,10 @@ def test_a_signal_handler_may_raise_anywhere_in_a_delivery(
         if left == 0:
             raise KeyboardInterrupt
 
-    def interrupted(port: Port) -> None:
+    def interrupted(given: Port) -> None:
         sys.setprofile(interrupt if left > 0 else None)
         try:
-            deliver(port)
+            deliver(given)
         finally:
             sys.setprofile(None)
 
@@ -332,6 +332,7 @@ def test_a_port_that_fails_ends_what_waits_for_it_once(monkeypatch: pytest.Monke
         tasks = [asyncio.ensure_future(call) for call in (*calls, items, stream.__anext__())]
         await asyncio.to_thread(double.journal.wait_for_requests, 5)
         monkeypatch.setattr(_ffi.Queue, "take", fail)
+        failed = port("test")
         ring.set()
         errors = await asyncio.gather(*tasks, return_exceptions=True)
         monkeypatch.setattr(_ffi.Queue, "take", take)
@@ -340,6 +341,10 @@ def test_a_port_that_fails_ends_what_waits_for_it_once(monkeypatch: pytest.Monke
         operations = [error.operation for error in errors if isinstance(error, InternalError)]
         assert operations == ["generate_text", "generate_text", "map", "generate_text_stream"]
         assert (await bot.generate_text(prompt="on")).text == "on"
+        # A timer of the one that failed does nothing to the one that took its place.
+        another = port("test")
+        failed._deliver()
+        assert port("test") is another
         assert not told
 
     def one_rings(request: Request) -> Any:
