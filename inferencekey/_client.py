@@ -7,7 +7,12 @@ from _collections_abc import Callable  # As `collections.abc`, without `collecti
 
 from inferencekey import __version__, _ffi, _marshal
 from inferencekey._closing import Closing
-from inferencekey._errors import ConfigurationError, InferenceKeyError, InternalError
+from inferencekey._errors import (
+    ConfigurationError,
+    InferenceKeyError,
+    InternalError,
+    client_closed,
+)
 from inferencekey._retry import Retry, retry_option
 from inferencekey._secret import Secret, environment, with_secrets
 from inferencekey._timeouts import clock_options, milliseconds
@@ -210,9 +215,7 @@ class Client(Bound, Closing):
 
     def __enter__(self: Self) -> Self:
         if self._closed:
-            raise ConfigurationError(
-                "the client is closed", code="client_closed", hint="make a new client"
-            )
+            raise client_closed()
         return self
 
 

@@ -260,8 +260,19 @@ class WorkloadFailed(ApiError):
     events: list[ReadinessEvent] | None = None
 
 
+def client_closed(operation: str | None = None) -> ConfigurationError:
+    """For who wants something of a client after its `close()`."""
+    words = "the client is closed"
+    return ConfigurationError(
+        f"{operation}: {words}" if operation else words,
+        code="client_closed",
+        operation=operation,
+        hint="make a new client, or close this one later",
+    )
+
+
 class Cancelled(ApiError):
-    """The call was ended by `close()` on its client."""
+    """The call was ended by `close()`: on its client, or on the stream that somebody waited for."""
 
     code = "cancelled"
 

@@ -293,7 +293,8 @@ class Queue:
         "due_ms",
     )
 
-    def __init__(self, *, polled: bool) -> None:
+    def __init__(self, operation: str, *, polled: bool) -> None:
+        """operation: which one wants it, for the error where there can be none."""
         # Of a cycle, the collector may finalize what frees the memory before the `__del__` of those
         # who come here once more.
         self._memory = new(HELD)
@@ -304,13 +305,17 @@ class Queue:
         self._filled = ffi.new("size_t *", 0)
         self._got = 0
         self.due_ms = ffi.new("int32_t *", -1)
-        self.descriptor = -1
-        if polled:
-            descriptor = ffi.new("int32_t *", -1)
-            _check(lib.ikey_py_queue_new_polled(native, descriptor), native)
-            self.descriptor = descriptor[0]
-        else:
-            _check(lib.ikey_py_queue_new(native), native)
+        descriptor = ffi.new("int32_t *", -1)
+        try:
+            if polled:
+                _check(lib.ikey_py_queue_new_polled(native, descriptor), native)
+            else:
+                _check(lib.ikey_py_queue_new(native), native)
+        except _errors.InferenceKeyError as error:
+            error.args = (f"{operation}: {error}",)
+            error.operation = operation
+            raise
+        self.descriptor = descriptor[0]
 
     def submit(self, client: Held, name: str, request: Encoded, tag: int) -> None:
         """Starts an operation, whose events bring the tag, up to one of kind END or ERROR."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from _collections_abc import Iterator  # As `collections.abc`, without `collections`.
 from _thread import allocate_lock
 
-from inferencekey import _ffi, _marshal
+from inferencekey import _ffi
 from inferencekey._closing import Closing
-from inferencekey._errors import ConfigurationError, InferenceKeyError
+from inferencekey._errors import ConfigurationError, InferenceKeyError, client_closed
 from inferencekey._window import another_reads
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
@@ -94,15 +94,15 @@ class TextMap(Iterator[Item], Closing):
             self._send(prompt)
 
     def _send(self, prompt: Prompt) -> None:
-        index, request = self._window.take(prompt)
+        index = self._window.take(prompt)
         try:
+            request = self._window.request(index)
             if self._queue is None:
-                self._queue = _ffi.Queue(polled=False)
-            encoded = _marshal.encode("generate_text", request)
-            self._queue.submit(self._bound._handle(), "generate_text", encoded, index)
+                self._queue = _ffi.Queue("map", polled=False)
+            self._queue.submit(self._bound._handle(), "generate_text", request, index)
         except ConfigurationError:
-            # The client is closed: no prompt will fare better.
-            raise
+            # No other prompt would fare better.
+            raise client_closed("map") from None
         except InferenceKeyError as error:
             self._window.fail(index, error.with_traceback(None))
             self._drop()

@@ -259,7 +259,7 @@ class Plan(Record):
 
         return "\n".join(line.text for line in plan_lines(self))
 
-    def __getstate__(self) -> tuple[None, dict[str, Any]]:
-        # The client stays where it is.
-        kept = {name: getattr(self, name) for name in self.__slots__}
-        return None, {**kept, "_apply": None}
+    def __getstate__(self) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        # The client stays where it is. A subclass may have attributes of its own.
+        kept = {name: getattr(self, name) for name in Plan.__slots__}
+        return getattr(self, "__dict__", None), {**kept, "_apply": None}

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from inferencekey import _ffi, _marshal
 from inferencekey._chat import text_result
-from inferencekey._errors import ForkedError, InferenceKeyError, InternalError, ValidationError
+from inferencekey._errors import (
+    Cancelled,
+    ForkedError,
+    InferenceKeyError,
+    InternalError,
+    ValidationError,
+    client_closed,
+)
 from inferencekey._results import MapResult
 
 # Type checkers take this name for true; see `inferencekey/__init__.py`.
@@ -27,8 +34,8 @@ MOST_AT_ONCE = 1000
 class Window:
     """The prompts of one map, from when they are drawn until their items are given.
 
-    Who holds it draws a prompt only while it `has_room`, sends what `take` makes of it, tells it
-    every event (`settle`), and gives on what comes `next`, until it `is_over`.
+    Who holds it draws a prompt only while it `has_room`, has it `take` it and sends its `request`,
+    tells it every event (`settle`), and gives on what comes `next`, until it `is_over`.
     """
 
     __slots__ = (
@@ -39,6 +46,7 @@ class Window:
         "_failure",
         "_forks",
         "_given",
+        "_is_client_closed",
         "_is_drawn_out",
         "_is_ordered",
         "_options",
@@ -67,6 +75,7 @@ class Window:
         self._sent: dict[int, Prompt] = {}
         # Items in the order of their arrival, by the index of their prompt.
         self._arrived: dict[int, MapResult | InferenceKeyError] = {}
+        self._is_client_closed = False
         self._is_drawn_out = False
         self._failure: Exception | None = None
         self._forks: int | None = None
@@ -93,12 +102,19 @@ class Window:
         """Is nothing left to draw, to wait for, or to give?"""
         return self._is_drawn_out and not self._sent and not self._arrived
 
-    def take(self, prompt: Prompt) -> tuple[int, _marshal.Request]:
-        """A drawn prompt's index, under which it is sent, and its request."""
+    def take(self, prompt: Prompt) -> int:
+        """A drawn prompt's index, under which it is sent."""
         index, self._drawn = self._drawn, self._drawn + 1
         self._sent[index] = prompt
+        return index
+
+    def request(self, index: int) -> _marshal.Encoded:
+        """What is sent for it. Raises ValidationError for what is no prompt."""
+        prompt = self._sent[index]
+        if not isinstance(prompt, (str, list, tuple)):
+            _refuse(f"prompts[{index}]", "a text, or a list of messages", prompt)
         key = "prompt" if isinstance(prompt, str) else "messages"
-        return index, _marshal.Request({**self._options, key: prompt})
+        return _marshal.encode("generate_text", _marshal.Request({**self._options, key: prompt}))
 
     def end(self, failure: Exception | None = None) -> None:
         """There are no more prompts; failure: what the caller's iterable raised instead of one."""
@@ -111,7 +127,10 @@ class Window:
             # The end of one that is over, or that nobody wants any more.
             return
         if event.kind == _ffi.ERROR:
-            self.fail(index, _ffi.exception(_marshal.decode(event.head)))
+            error = _ffi.exception(_marshal.decode(event.head))
+            # What is still wanted is cancelled by nobody else.
+            self._is_client_closed |= isinstance(error, Cancelled)
+            self.fail(index, error)
         elif event.kind != _ffi.END:
             result = text_result(event, MapResult)._to(index, self._sent[index])
             self._arrived[index] = result
@@ -143,8 +162,11 @@ class Window:
     def next(self) -> Any:
         """The item whose turn it is; None if it has not arrived.
 
-        A MapResult, or an InferenceKeyError, which `on_error="raise"` raises.
+        A MapResult, or an InferenceKeyError, which `on_error="raise"` raises. Raises
+        ConfigurationError once the client is closed: no prompt would fare better.
         """
+        if self._is_client_closed:
+            raise client_closed("map")
         turn = self._given if self._is_ordered else next(iter(self._arrived), -1)
         item = self._arrived.pop(turn, None)
         if item is not None:

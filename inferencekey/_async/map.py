@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextvars import copy_context
 from typing import TYPE_CHECKING, TypeVar
 
-from inferencekey import _ffi, _marshal
+from inferencekey import _ffi
 from inferencekey._async.port import port
 from inferencekey._async.source import Source
 from inferencekey._closing import AsyncClosing
-from inferencekey._errors import ConfigurationError, InferenceKeyError, ValidationError
+from inferencekey._errors import (
+    ConfigurationError,
+    InferenceKeyError,
+    ValidationError,
+    client_closed,
+)
 from inferencekey._window import another_reads
 
 if TYPE_CHECKING:
@@ -29,6 +35,8 @@ class Requests:
         self._bound = bound
         self._window = window
         self._told = _ffi.Told(bound._on_retry)
+        # Of whoever asked for the first item: hooks run in it.
+        self._context = copy_context()
         self._failure: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
         # The index of the prompt by the tag of the operation.
@@ -41,13 +49,13 @@ class Requests:
 
     def send(self, prompt: Prompt) -> None:
         """Asks for the answer to a drawn prompt. What cannot be sent is answered with its error."""
-        index, request = self._window.take(prompt)
+        index = self._window.take(prompt)
         try:
-            encoded = _marshal.encode("generate_text", request)
-            tag = self._port.submit(self._bound._handle(), "generate_text", encoded, self)
+            request = self._window.request(index)
+            tag = self._port.submit(self._bound._handle(), "generate_text", request, self)
         except ConfigurationError:
-            # The client is closed: no prompt will fare better.
-            raise
+            # No other prompt would fare better.
+            raise client_closed("map") from None
         except InferenceKeyError as error:
             self._window.fail(index, error.with_traceback(None))
             self._drop()
@@ -58,7 +66,7 @@ class Requests:
         """From the port. What a hook raises comes out of the map."""
         if event.kind == _ffi.NOTICE:
             try:
-                self._told.take_notice(event.head)
+                self._context.run(self._told.take_notice, event.head)
             except BaseException as raised:
                 self._failure = raised
         else:
@@ -164,6 +172,9 @@ class AsyncTextMap(AsyncIterator[Item], AsyncClosing):
             # What has come meanwhile is given before another prompt is drawn.
             item: Item | None = window.next()
             if item is not None:
+                if has_drawn and isinstance(item, InferenceKeyError):
+                    # Perhaps refused here: who waits for nothing lets others have their turn.
+                    await asyncio.sleep(0)
                 return item
             if not has_drawn:
                 await requests.wait()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 from weakref import ref
 
 from inferencekey import _ffi, _marshal
 from inferencekey._async.port import port
-from inferencekey._errors import ForkedError, InferenceKeyError, ValidationError
+from inferencekey._errors import Cancelled, ForkedError, InferenceKeyError, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,7 @@ class AsyncOperation(_ffi.Told):
     __slots__ = (
         "__weakref__",
         "_arrived",
+        "_context",
         "_failure",
         "_is_paused",
         "_looks",
@@ -55,6 +57,8 @@ class AsyncOperation(_ffi.Told):
         self._waiter: asyncio.Future[None] | None = None
         self._is_paused = False
         self._looks = False
+        # Of the caller, in which its hooks run and its lines are logged.
+        self._context = copy_context()
         self._name = name
         self._tag = 0
         self._port = port(name)
@@ -71,7 +75,7 @@ class AsyncOperation(_ffi.Told):
             return
         if event.kind == _ffi.NOTICE:
             try:
-                self.take_notice(event.head)
+                self._context.run(self.take_notice, event.head)
             except BaseException as raised:
                 self._failure = raised
                 self.free()
@@ -171,10 +175,13 @@ class AsyncOperation(_ffi.Told):
                 return
 
     def free(self) -> None:
-        """Ends it on the wire too, if it was not over. Never blocks."""
+        """Ends it on the wire too, if it was not over; who waits for it is told. Never blocks."""
         if not self.ended:
             self.ended = True
             self._port.cancel(self._tag)
+            if self._waiter is not None and self._failure is None:
+                words = f"{self._name}: cancelled by the caller"
+                self._failure = Cancelled(words, operation=self._name)
         self._wake()
 
     def _wake(self) -> None:

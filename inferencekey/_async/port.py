@@ -10,6 +10,7 @@ import asyncio
 import math
 import os
 import threading
+from contextvars import Context
 from copy import copy
 from itertools import count
 from time import monotonic
@@ -44,8 +45,8 @@ class Receiver(Protocol):
 class Port:
     """The queue of one loop. The loop holds it by its reader; it does not hold the loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._queue = _ffi.Queue(polled=True)
+    def __init__(self, loop: asyncio.AbstractEventLoop, operation: str) -> None:
+        self._queue = _ffi.Queue(operation, polled=True)
         self._tags = count(1)
         # Who nobody waits for any more is not kept.
         self._receivers: dict[int, ref[Receiver]] = {}
@@ -54,7 +55,8 @@ class Port:
         self._loop = ref(loop)
         self._looks_at = math.inf
         self.forks = _ffi.forks
-        loop.add_reader(self._queue.descriptor, self._deliver)
+        # In a context of its own: the caller's would be kept for as long as the loop is there.
+        Context().run(loop.add_reader, self._queue.descriptor, self._deliver)
 
     def serves(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Do its events come on this loop?"""
@@ -139,7 +141,7 @@ class Port:
             return
         if (loop := self._loop()) is not None:
             # Neither holds the other: a handle would hold the loop, and the timer the port.
-            loop.call_later(due_ms / 1000, _look, ref(self), at)
+            loop.call_later(due_ms / 1000, _look, ref(self), at, context=Context())
             self._looks_at = at
 
     def look(self, at: float) -> None:
@@ -178,11 +180,7 @@ def port(operation: str) -> Port:
 def _made(loop: asyncio.AbstractEventLoop, operation: str) -> Port:
     with _lock:
         _sweep()
-        try:
-            made = _ports[loop] = Port(loop)
-        except InferenceKeyError as error:
-            error.operation = operation
-            raise
+        made = _ports[loop] = Port(loop, operation)
         return made
 
 

@@ -7,9 +7,11 @@ import contextlib
 import copy
 import dataclasses
 import json
+import logging
 import math
 import pickle
 import threading
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from double import HANG, Double, Request, Send, Until, answer, chunk, chunked_he
 from ephemeral.hosted import Answer, Hosted
 
 from inferencekey import (
+    AsyncManagementClient,
     AsyncPlan,
     Cancelled,
     ConfigurationError,
@@ -229,9 +232,13 @@ def test_a_plan_is_applied_in_any_loop_and_not_without_a_client() -> None:
         assert plan
         assert plan.action == "create"
         assert "create" in str(plan)
-        assert asyncio.run(plan.apply()).changed is True
-        with pytest.raises(ConfigurationError, match="no client"):
-            asyncio.run(copy.copy(plan).apply())
+        ref = asyncio.run(plan.apply())
+        assert ref.changed is True
+        for other in (copy.copy(plan), copy.deepcopy(plan), pickle.loads(pickle.dumps(plan))):
+            assert (type(other), other, str(other)) == (type(plan), plan, str(plan))
+            with pytest.raises(ConfigurationError, match="no client"):
+                asyncio.run(other.apply())
+        assert pickle.loads(pickle.dumps(ref)).plan == ref.plan
 
 
 def test_the_hook_is_called_on_the_loops_thread_before_the_request_goes_out_again() -> None:
@@ -249,6 +256,49 @@ def test_the_hook_is_called_on_the_loops_thread_before_the_request_goes_out_agai
             asyncio.run(mgmt.list())
         assert seen == [(threading.get_ident(), 1), (threading.get_ident(), 2)]
         assert len(double.journal.requests) == 2
+
+
+def test_hooks_and_log_lines_see_the_context_of_their_own_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As in any other call, not that of whoever came first on this loop."""
+    names: ContextVar[str] = ContextVar("names", default="nobody")
+    hooked: list[str] = []
+    logged: list[str] = []
+
+    def note(_: logging.LogRecord) -> bool:
+        logged.append(names.get())
+        return True
+
+    async def ask(mgmt: AsyncManagementClient, name: str) -> None:
+        names.set(name)
+        await mgmt.list()
+
+    async def main() -> None:
+        mgmt = async_management(double, on_retry=lambda _: hooked.append(names.get()))
+        for name in ("first", "second"):
+            await asyncio.ensure_future(ask(mgmt, name))
+
+    caplog.handler.addFilter(note)
+    caplog.set_level("INFO", "inferencekey")
+    with Double(*[answer({}, 503), answer([])] * 2) as double:
+        asyncio.run(main())
+    assert hooked == logged == ["first", "second"]
+
+
+def test_readiness_that_is_closed_while_a_task_waits_is_cancelled() -> None:
+    """The end of the events would say that the workload is ready."""
+
+    async def main(double: Double) -> None:
+        events = async_management(double).readiness("bot")
+        task = asyncio.ensure_future(events.__anext__())
+        await reached(double, 1)
+        events.close()
+        with pytest.raises(Cancelled, match="wait_until_ready: cancelled by the caller"):
+            await task
+
+    with Double([HANG]) as double:
+        asyncio.run(main(double))
 
 
 def test_a_wait_gives_its_events_to_a_plain_function_on_the_loops_thread() -> None:

@@ -347,6 +347,23 @@ def test_closing_ends_calls_as_cancelled() -> None:
         asyncio.run(main(double))
 
 
+def test_a_stream_that_is_closed_while_a_task_reads_it_is_cancelled() -> None:
+    """Half an answer does not look like a whole one."""
+
+    async def main(double: Double) -> None:
+        stream = await async_endpoint(double).generate_text_stream(prompt="Hi")
+        assert (await stream.__anext__()).text == "Hel"
+        task = asyncio.ensure_future(stream.__anext__())
+        await asyncio.sleep(0)
+        stream.close()
+        with pytest.raises(Cancelled, match="generate_text_stream: cancelled by the caller"):
+            await task
+
+    with Double([HEAD, FIRST, HANG]) as double:
+        asyncio.run(main(double))
+        closed(double)
+
+
 def test_embeddings_are_the_blocking_clients() -> None:
     """The same result, and the numbers stay when the port is gone."""
     rows = [{"index": 0, "embedding": [0.5, 1.0]}]

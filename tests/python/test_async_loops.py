@@ -413,7 +413,7 @@ class Holder:
         self.queue.free()
 
 for _ in range(20):
-    Holder(_ffi.Queue(polled=True))
+    Holder(_ffi.Queue("test", polled=True))
 gc.collect()
 assert seen == [0] * 20, seen
 """

@@ -153,6 +153,17 @@ def test_a_prompt_is_a_text_or_a_conversation(bot: Bot) -> None:
     assert items[1].prompt is messages
 
 
+@pytest.mark.parametrize("bad", [None, 5, b"Hi", {"role": "user"}])
+def test_what_is_no_prompt_is_refused_in_its_place(bot: Bot, bad: object) -> None:
+    """By the name of what the caller gave."""
+    with Double(echo) as double:
+        first, second = bot(double).map(["a", bad], on_error="return")
+    assert first.text == "a"
+    assert (type(second), second.index, second.prompt) == (ValidationError, 1, bad)
+    assert (second.field, second.operation) == ("prompts[1]", "map")
+    assert str(second).startswith("map: `prompts[1]` must be a text, or a list of messages; it is")
+
+
 @pytest.mark.parametrize(
     ("options", "field"),
     [
@@ -307,16 +318,20 @@ def test_a_map_that_is_left_ends_on_the_wire(bot: Bot, leave: Callable[[Any], No
         assert next(made.map(["p0"])).text == "p0"
 
 
-def test_closing_the_client_ends_a_map(bot: Bot) -> None:
+@pytest.mark.parametrize("on_error", ["raise", "return"])
+@pytest.mark.parametrize("is_drawn_out", [True, False])
+def test_closing_the_client_ends_a_map(bot: Bot, on_error: str, is_drawn_out: bool) -> None:
     """As the error of a closed client, also where errors take their places."""
+    prompts = ["p0", "hang 1", "hang 2"] if is_drawn_out else first_then_hang()
     with Double(hang) as double:
         made = bot(double)
-        items = made.map(first_then_hang(), concurrency=3, on_error="return")
+        items = made.map(prompts, concurrency=3, on_error=on_error)
         assert next(items).text == "p0"
+        double.journal.wait_for_requests(3)
         made._client.close()
-        with pytest.raises(ConfigurationError) as caught:
+        with pytest.raises(ConfigurationError, match="map: the client is closed") as caught:
             list(items)
-        assert caught.value.code == "client_closed"
+        assert (caught.value.code, caught.value.operation) == ("client_closed", "map")
         left(double)
         with pytest.raises(ConfigurationError):
             made.map(["p0"])

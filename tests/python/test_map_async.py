@@ -6,6 +6,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import AsyncIterator
+from itertools import repeat
 
 import pytest
 from clients import async_endpoint
@@ -115,6 +116,25 @@ def test_an_iterable_that_fails_when_nobody_asks_any_more_is_not_complained_abou
     with Double(echo) as double:
         asyncio.run(main(double))
     assert complaints == []
+
+
+def test_prompts_that_are_refused_here_leave_the_loop_to_others() -> None:
+    """Who never waits could not be cancelled either."""
+
+    async def read() -> None:
+        async for item in async_endpoint(double).map(repeat(""), on_error="return"):
+            assert isinstance(item, ValidationError)
+
+    async def main() -> None:
+        task = asyncio.ensure_future(read())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with Double() as double:
+        asyncio.run(main())
+    assert double.journal.connections == []
 
 
 def test_an_async_iterable_runs_in_one_task() -> None:

@@ -1,7 +1,7 @@
 /** Many prompts at once: the same window as Python's `map`. */
 
 import type { ChatParams, Message } from "./data";
-import { ConfigurationError, InferenceKeyError, ValidationError } from "./errors";
+import { Cancelled, ConfigurationError, InferenceKeyError, ValidationError } from "./errors";
 import type { TextResult } from "./results";
 
 /** A text, or the messages of a conversation. */
@@ -130,6 +130,7 @@ async function* generated(
     for (const [number, stop] of onTheirWay) if (number > index) stop.abort(reason);
   };
   let aborted: { reason: unknown } | undefined;
+  let hasClient = true;
   const abort = (): void => {
     aborted = { reason: signal?.reason };
     endBehind(-1, signal?.reason);
@@ -159,6 +160,7 @@ async function* generated(
       settle(index, { item });
     } catch (error) {
       onTheirWay.delete(index);
+      if (isOfClosedClient(error)) hasClient = false;
       settle(index, { error: error instanceof InferenceKeyError ? Object.assign(error, { index, prompt }) : error });
     }
   };
@@ -184,6 +186,7 @@ async function* generated(
     for (;;) {
       if (exit.isLeft) return;
       if (aborted !== undefined) throw aborted.reason;
+      if (!hasClient) throw clientClosed();
       if (!isDrawnOut && !drawing && drawn - given < window.concurrency) void draw();
       const turn = window.ordered ? given : settled.keys().next().value;
       const outcome = turn === undefined ? undefined : settled.get(turn);
@@ -191,7 +194,7 @@ async function* generated(
         settled.delete(turn as number);
         given += 1;
         if ("item" in outcome) yield outcome.item;
-        else if (window.onError === "return" && isOfOnePrompt(outcome.error)) yield outcome.error;
+        else if (window.onError === "return" && isMapError(outcome.error)) yield outcome.error;
         else throw outcome.error;
       } else if (isDrawnOut && !drawing && drawn === given) {
         return;
@@ -209,9 +212,18 @@ async function* generated(
   }
 }
 
-/** A closed client fails for every prompt, and so ends the map. */
-function isOfOnePrompt(error: unknown): error is MapError {
-  return error instanceof InferenceKeyError && !(error instanceof ConfigurationError);
+/** What its end did to a call, or what it says to a new one: no other prompt would fare better. */
+function isOfClosedClient(error: unknown): boolean {
+  return error instanceof Cancelled || error instanceof ConfigurationError;
+}
+
+function clientClosed(): ConfigurationError {
+  const hint = "make a new client, or close this one later";
+  return new ConfigurationError("map: the client is closed", { code: "client_closed", operation: "map", hint });
+}
+
+function isMapError(error: unknown): error is MapError {
+  return error instanceof InferenceKeyError;
 }
 
 /** Refuses what is no iterable of prompts; one text is none. */

@@ -476,6 +476,30 @@ test("a map ends although its source never answers: by an error, a break, an abo
   assert.throws(() => endpoint(double).map("hello"), { field: "prompts" });
 });
 
+test("closing the client ends a map, also where errors take their places", async () => {
+  const double = await Double.start((request) => {
+    const prompt = request.json().messages[0].content;
+    return prompt === "hang" ? [HANG] : completion(prompt);
+  });
+  for (const onError of ["raise", "return"]) {
+    for (const prompts of [
+      ["first", "hang", "hang"],
+      ["first", "hang", "hang", "hang", "hang"],
+    ]) {
+      const client = data(double);
+      const items = client.endpoint("bot").map(prompts, { concurrency: 3, onError });
+      const sent = double.requests.length;
+      assert.equal((await items.next()).value.text, "first");
+      const next = rejection(items.next());
+      await double.until(({ requests }) => requests.length >= sent + 3);
+      client.close();
+      const error = await next;
+      assert.deepEqual([error.code, error.operation], ["client_closed", "map"], error.stack);
+      assert.equal((await items.next()).done, true);
+    }
+  }
+});
+
 test("after an error what a map would never give ends on the wire at once", async () => {
   for (const ordered of [true, false]) {
     let release;

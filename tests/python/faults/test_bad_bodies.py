@@ -98,6 +98,18 @@ def test_what_is_no_answer_is_a_protocol_error(
     assert len(str(caught.value)) < 400
 
 
+@pytest.mark.parametrize("call", [("generate_text", "prompt"), ("embed", "input")])
+def test_a_page_in_place_of_a_model_is_named_and_says_what_to_check(call: tuple[str, str]) -> None:
+    """A wrong base URL, or somebody's login page."""
+    name, argument = call
+    page = answer(b"<html>Log in</html>", headers={"content-type": "text/html; charset=utf-8"})
+    with Double(page) as double, pytest.raises(ProtocolError) as caught:
+        getattr(endpoint(double), name)(**{argument: "Hi"})
+    assert "not JSON (expected value); it is labelled `text/html`" in str(caught.value)
+    assert caught.value.hint is not None
+    assert "check `base_url`" in caught.value.hint
+
+
 @pytest.mark.parametrize("body", [b"[]", b"null", b"[1]", b"[null]"])
 @pytest.mark.parametrize("call", [chat, embed])
 def test_a_list_is_no_answer_of_the_data_plane(

@@ -2,6 +2,7 @@
 
 use http::HeaderMap;
 
+use super::WHAT_TO_CHECK;
 use crate::error::{Error, answer};
 use crate::secret::Secret;
 
@@ -40,7 +41,7 @@ impl Beginning {
         let words = format!("the answer is labelled an event stream, but is {what}");
         answer::error_object(headers, &self.kept, &[key]).or_else(|| {
             let error = answer::unreadable(200, headers, &self.kept, &[key], &words);
-            Some(error.hint("check `base_url`, project and slug; the workload must serve text"))
+            Some(error.hint(WHAT_TO_CHECK))
         })
     }
 }

@@ -38,7 +38,7 @@ use crate::error::{Error, code};
 use crate::operation::{Event, EventKind};
 use crate::raw::Raw;
 use crate::shared::Shared;
-use crate::transport::{Accept, Answer, Call, Repeat, Request, Transport, path};
+use crate::transport::{Accept, Answer, Call, Repeat, Request, Transport, media_type, path};
 
 /// What every operation of this plane needs: the client, and the endpoint it is about.
 pub(crate) struct Context {
@@ -47,6 +47,9 @@ pub(crate) struct Context {
     /// `/endpoint/{project}/{slug}/v1`.
     prefix: Arc<str>,
 }
+
+/// The hint where something answered that is no model.
+const WHAT_TO_CHECK: &str = "check `base_url`, project and slug, and what the workload serves";
 
 /// Why an answer is none.
 #[derive(Debug, PartialEq, Eq)]
@@ -117,8 +120,14 @@ impl Context {
             },
             Fault::Unreadable(words) => words,
         };
-        let words = format!("the answer is unreadable: {words}");
-        answer::unreadable(*status, headers, body, secrets, &words)
+        let label = match media_type(headers) {
+            Some(label) if !label.eq_ignore_ascii_case("application/json") => {
+                format!("; it is labelled `{label}`")
+            }
+            _ => String::new(),
+        };
+        let words = format!("the answer is unreadable: {words}{label}");
+        answer::unreadable(*status, headers, body, secrets, &words).hint(WHAT_TO_CHECK)
     }
 }
 

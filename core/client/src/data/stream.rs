@@ -17,7 +17,7 @@ use super::batch::Batch;
 use super::form::{Form, form_of};
 use super::mislabelled::Beginning;
 use super::tally::Tally;
-use super::{Context, Fault, OnTruncated, completion, head};
+use super::{Context, Fault, OnTruncated, WHAT_TO_CHECK, completion, head};
 use crate::driver::{Deadline, give_way, now, within};
 use crate::error::answer;
 use crate::error::{Class, Error, code};
@@ -89,7 +89,7 @@ fn no_model(context: &Context, opened: &Opened) -> Error {
     let media_type = media_type(&opened.headers).unwrap_or_default();
     let words = format!("the answer is `{media_type}`: this is not a model endpoint");
     answer::unreadable(200, &opened.headers, b"", &[&context.endpoint.key], &words)
-        .hint("check `base_url`, project and slug; the workload must serve text")
+        .hint(WHAT_TO_CHECK)
 }
 
 /// A server that does not stream: the whole answer is one chunk, complete.
