@@ -32,7 +32,8 @@ typedef struct {
 // status below 0: `failed->error` with its JSON as head.
 static int32_t ikey_py_event_raw(ikey_py_held *given, ikey_py_held *failed);
 
-// Frees the handles, and forgets them, also while another thread is in a call with them. It is no Python code: there a signal handler might raise where nobody can catch it.
+// Frees the handles, and forgets them, also while another thread is in a call with them. It is no Python code: there a
+// signal handler might raise where nobody can catch it.
 static void ikey_py_drop(ikey_py_held *held);
 
 // Whether a text has control characters other than tabs and the ends of lines.
