@@ -122,7 +122,11 @@ class Window:
         self._failure = failure
 
     def settle(self, index: int, event: _ffi.Event) -> None:
-        """What the core says about a prompt that was sent."""
+        """What the core says about a prompt that was sent.
+
+        If a signal handler raises meanwhile, the event comes again: what was sent is forgotten
+        last.
+        """
         if index not in self._sent:
             # The end of one that is over, or that nobody wants any more.
             return

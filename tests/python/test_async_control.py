@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import copy
 import dataclasses
+import gc
 import json
 import logging
 import math
@@ -13,6 +14,7 @@ import pickle
 import threading
 from contextvars import ContextVar
 from typing import Any
+from weakref import ref
 
 import pytest
 from child import DEVELOPMENT, SAY_NO_SLOWNESS, run
@@ -284,6 +286,27 @@ def test_hooks_and_log_lines_see_the_context_of_their_own_call(
     with Double(*[answer({}, 503), answer([])] * 2) as double:
         asyncio.run(main())
     assert hooked == logged == ["first", "second"]
+
+
+def test_a_loop_keeps_nothing_of_the_context_of_its_first_call() -> None:
+    """A web server's loop runs for months, and a context may hold a whole request."""
+    kept: ContextVar[object] = ContextVar("kept")
+
+    async def ask(mgmt: AsyncManagementClient) -> ref[object]:
+        holder = type("Holder", (), {})()
+        kept.set(holder)
+        await mgmt.list()
+        return ref(holder)
+
+    async def main(double: Double) -> None:
+        seen = await asyncio.ensure_future(ask(async_management(double)))
+        # The loop itself lets go of a task's last step with the next one.
+        await asyncio.sleep(0)
+        gc.collect()
+        assert seen() is None
+
+    with Double(answer([])) as double:
+        asyncio.run(main(double))
 
 
 def test_readiness_that_is_closed_while_a_task_waits_is_cancelled() -> None:

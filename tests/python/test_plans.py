@@ -147,6 +147,12 @@ def test_a_conflict_is_not_applied(live: ManagementClient) -> None:
     assert live.get("fixed")["name"] == "N"
 
 
+class NotedPlan(Plan):
+    """A user's own, with an attribute."""
+
+    by: str
+
+
 def test_a_plan_without_its_client_says_so() -> None:
     """Copies and pickles carry what it says, and no client; so does the plan of an error."""
     with Double(answer([LIVE])) as double:
@@ -155,6 +161,10 @@ def test_a_plan_without_its_client_says_so() -> None:
     for other in (pickle.loads(pickle.dumps(plan)), copy.deepcopy(plan), Plan("create")):
         with pytest.raises(ConfigurationError, match="no client"):
             other.apply()
+    noted = NotedPlan("create")
+    noted.by = "somebody"
+    twin = copy.deepcopy(noted)
+    assert (type(twin), twin.by, twin) == (NotedPlan, "somebody", noted)
 
 
 def test_a_limit_on_the_cost_is_kept_before_anything_is_sent() -> None:

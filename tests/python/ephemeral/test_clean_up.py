@@ -80,7 +80,7 @@ def test_a_failed_clean_up_does_not_hide_the_error_of_the_block(
         assert "the workload `bot` (wl_1) of project `acme` may be left" in said
         assert "gc" in said
         if kind is not Frozen:
-            assert said.endswith(error.__notes__[0])  # type: ignore[attr-defined]
+            assert said.endswith(error.__notes__[0])  # type: ignore[attr-defined]  # New in 3.11.
         hosted._before = lambda request: None
         assert [one.id for one in mgmt.gc()] == ["wl_1"]
     assert hosted.left() == []
@@ -167,7 +167,7 @@ def test_an_error_keeps_the_workload_if_that_was_asked_for(
         ephemeral(mgmt, keep_on_error=True, silent=False, progress="plain"),
     ):
         raise Mine
-    note = caught.value.__notes__[0]  # type: ignore[attr-defined]
+    note = caught.value.__notes__[0]  # type: ignore[attr-defined]  # New in 3.11.
     assert "`bot` (wl_1) of project `acme` is kept" in note
     assert "inferencekey delete bot --project acme" in note
     assert capfd.readouterr().err.endswith(f"inferencekey: {note}\n")
@@ -199,7 +199,7 @@ def test_what_stays_is_not_printed_where_the_wait_is_not_shown(
         ephemeral(mgmt, keep_on_error=True, **{"silent": False, **options}),
     ):
         raise Mine
-    assert "is kept" in caught.value.__notes__[0]  # type: ignore[attr-defined]
+    assert "is kept" in caught.value.__notes__[0]  # type: ignore[attr-defined]  # New in 3.11.
     assert capfd.readouterr().err == ""
 
 
